@@ -1,0 +1,133 @@
+//! The messages between front and launcher: one JSON text per SEQPACKET datagram, descriptors beside it.
+//!
+//! ```text
+//!   front ── Pin ──▶ launcher        launcher ── Ready ──▶ front     (once, first)
+//!         ── Run ──▶                          ── Pinned ─▶           (answers Pin)
+//!         ── Cancel ▶                         ── Refused ▶           (answers Run: nothing ran)
+//!         ── Stop ──▶                         ── Started ▶           (answers Run)
+//!         ── Drain ─▶                         ── Ended ──▶           (after Started, when the cgroup is empty)
+//!         ── Reload ▶                         ── Stopped ▶ / Reloaded
+//! ```
+//!
+//! The front is not trusted by the launcher: an unreadable message ends the launcher and with it every job.
+
+use serde::{Deserialize, Serialize};
+
+use crate::argv::Argv;
+use crate::code::Failure;
+use crate::outcome::Outcome;
+use crate::path::CleanPath;
+use crate::plan::Pinned;
+use crate::policy::Ruleset;
+use crate::request::RequestId;
+use crate::time::Moment;
+
+/// The most bytes of one message. Below the kernel's default socket buffer (212,992), above the largest order.
+pub const MAX_BYTES: usize = 200 * 1_024;
+/// The most descriptors beside one message: stdout, stderr, stdin.
+pub const MAX_DESCRIPTORS: usize = 3;
+
+/// Who stopped the broker, and why. The content of the stop latch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopNote {
+    /// When.
+    pub time: Moment,
+    /// Who: `systemctl`, or the uid of the caller who asked.
+    pub who: String,
+    /// Why, in the words of who stopped it.
+    pub why: String,
+}
+
+/// Why the front ends a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CancelCause {
+    /// The caller took the request back or went away.
+    Cancelled,
+    /// It wrote more than its profile allows.
+    OutputLimit,
+}
+
+/// To the launcher. `O` is [`crate::order::Order`] where it is sent and [`crate::order::Claim`] where it arrives.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum ToLauncher<O> {
+    /// Open, check and hash what these words and this directory lead to.
+    Pin {
+        /// The request.
+        id: RequestId,
+        /// The words.
+        argv: Argv,
+        /// The working directory.
+        cwd: CleanPath,
+    },
+    /// Run this. Descriptors: the writing ends for stdout and stderr, and the sealed memory file if the plan has stdin.
+    Run {
+        /// The order.
+        order: Box<O>,
+    },
+    /// End this job if it runs.
+    Cancel {
+        /// The request.
+        id: RequestId,
+        /// What the outcome will say.
+        cause: CancelCause,
+    },
+    /// Engage the latch, end every job, answer `Stopped`, and take no more orders.
+    Stop {
+        /// The latch's content.
+        note: StopNote,
+    },
+    /// Take no more orders; exit when the last job has ended. No latch.
+    Drain,
+    /// Read the policy again; all or nothing.
+    Reload,
+}
+
+/// From the launcher.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum FromLauncher {
+    /// The launcher is ready under this ruleset, which must be the front's.
+    Ready {
+        /// The digest and version of what it loaded.
+        ruleset: Ruleset,
+    },
+    /// The answer to `Pin`.
+    Pinned {
+        /// The request.
+        id: RequestId,
+        /// What was found, or why it may not run.
+        result: Result<Box<Pinned>, Failure>,
+    },
+    /// The order was refused; nothing ran.
+    Refused {
+        /// The request.
+        id: RequestId,
+        /// Why.
+        failure: Failure,
+    },
+    /// The program was started.
+    Started {
+        /// The request.
+        id: RequestId,
+    },
+    /// The job is over: its cgroup is empty.
+    Ended {
+        /// The request.
+        id: RequestId,
+        /// How.
+        outcome: Box<Outcome>,
+    },
+    /// The latch is engaged and no job runs. If it could not be written, `failure` says why; no job runs all the same.
+    Stopped {
+        /// Why the latch is not on disk, if it is not.
+        failure: Option<Failure>,
+    },
+    /// The answer to `Reload`.
+    Reloaded {
+        /// The ruleset now in force, or why the old one stays.
+        result: Result<Ruleset, Failure>,
+    },
+}

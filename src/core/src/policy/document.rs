@@ -1,0 +1,154 @@
+//! `countersign.toml`: the few settings of the server, strictly read. Later files override single keys of earlier ones.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Mode, TextFile};
+
+/// The longest time that an approval may be waited for or stay valid.
+pub const MAX_EXPIRY: Duration = Duration::from_secs(3_600);
+/// The longest time that a restart waits for running jobs.
+pub const MAX_DRAIN: Duration = Duration::from_secs(600);
+
+/// The settings in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Settings {
+    /// The ceiling over every request.
+    pub mode: Mode,
+    /// How long a request waits for a human, and how long a yes is good, in seconds; 600 unless set.
+    pub expiry_s: u64,
+    /// How long a restart lets running jobs finish, in seconds; 60 unless set.
+    pub drain_s: u64,
+}
+
+/// What a file may say. Every key is optional in every file; an unknown key is an error.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    mode: Option<Mode>,
+    approval: Option<ApprovalTable>,
+    jobs: Option<JobsTable>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApprovalTable {
+    expiry_s: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JobsTable {
+    drain_s: Option<u64>,
+}
+
+/// Why a settings file was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// It is not TOML, or has a key or a value that it may not have.
+    #[error("{file}: {error}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// Line, column and what was expected.
+        #[source]
+        error: Box<toml::de::Error>,
+    },
+    /// A number is outside its bounds.
+    #[error("{file}: {key} must be between 1 and {max} seconds")]
+    OutOfBounds {
+        /// The file.
+        file: String,
+        /// The key.
+        key: &'static str,
+        /// The upper bound.
+        max: u64,
+    },
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { mode: Mode::Guarded, expiry_s: 600, drain_s: 60 }
+    }
+}
+
+impl Settings {
+    /// Reads the files in order.
+    ///
+    /// # Errors
+    /// The first file that is not right, with the place.
+    pub fn parse(files: &[TextFile<'_>]) -> Result<Self, SettingsError> {
+        files.iter().try_fold(Self::default(), |settings, file| settings.overridden_by(file))
+    }
+
+    /// How long a request waits for a human, and how long a yes is good.
+    #[must_use]
+    pub const fn expiry(&self) -> Duration {
+        Duration::from_secs(self.expiry_s)
+    }
+
+    /// How long a restart lets running jobs finish.
+    #[must_use]
+    pub const fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_s)
+    }
+
+    fn overridden_by(mut self, file: &TextFile<'_>) -> Result<Self, SettingsError> {
+        let document: Document = toml::from_str(file.text)
+            .map_err(|error| SettingsError::Syntax { file: file.name.to_owned(), error: Box::new(error) })?;
+        let bounded = |key, value: u64, max: Duration| {
+            if (1..=max.as_secs()).contains(&value) {
+                Ok(value)
+            } else {
+                Err(SettingsError::OutOfBounds { file: file.name.to_owned(), key, max: max.as_secs() })
+            }
+        };
+        if let Some(mode) = document.mode {
+            self.mode = mode;
+        }
+        if let Some(expiry) = document.approval.unwrap_or_default().expiry_s {
+            self.expiry_s = bounded("approval.expiry_s", expiry, MAX_EXPIRY)?;
+        }
+        if let Some(drain) = document.jobs.unwrap_or_default().drain_s {
+            self.drain_s = bounded("jobs.drain_s", drain, MAX_DRAIN)?;
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(texts: &[&str]) -> Result<Settings, SettingsError> {
+        let files: Vec<TextFile<'_>> = texts.iter().map(|text| TextFile { name: "x.toml", text }).collect();
+        Settings::parse(&files)
+    }
+
+    #[test]
+    fn nothing_said_means_guarded() {
+        assert_eq!(parse(&[]).unwrap().mode, Mode::Guarded);
+        assert_eq!(parse(&[""]).unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn later_files_override_single_keys() {
+        let settings = parse(&["mode = 'open'\n[approval]\nexpiry_s = 5", "[approval]\nexpiry_s = 9"]).unwrap();
+        assert_eq!((settings.mode, settings.expiry_s), (Mode::Open, 9));
+    }
+
+    #[test]
+    fn a_mistake_is_an_error_and_never_a_weaker_setting() {
+        for text in ["mode = 'Open'", "mode = 1", "mod = 'open'", "[approval]\nexpiry = 5", "[approval]\nexpiry_s = 0", "[approval]\nexpiry_s = 3601", "mode ="] {
+            assert!(parse(&[text]).is_err(), "{text}");
+        }
+        assert!(parse(&["[approval]\nexpiry_s = 3600"]).is_ok());
+    }
+
+    #[test]
+    fn an_error_names_file_line_and_column() {
+        let message = parse(&["\nmode = 'opne'"]).unwrap_err().to_string();
+        assert!(message.contains("x.toml") && message.contains("line 2, column"), "{message}");
+    }
+}

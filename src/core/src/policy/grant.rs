@@ -1,0 +1,234 @@
+//! Grants: who may ask, up to which tier, and up to which tier without a human.
+//!
+//! Names are resolved to ids once, when the policy is loaded; a name that nobody has is an error, because somebody
+//! may get it later. Several grants that match one caller add up.
+
+use serde::{Deserialize, Serialize};
+
+use super::TextFile;
+use crate::caller::{Caller, Gid, Uid};
+use crate::profile::ProfileName;
+use crate::tier::Tier;
+
+/// Looks up ids by name; implemented by whoever may read the user database.
+pub trait Names {
+    /// The id of the user of this name.
+    fn uid(&self, user: &str) -> Option<Uid>;
+    /// The id of the group of this name.
+    fn gid(&self, group: &str) -> Option<Gid>;
+}
+
+/// Whom a grant is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Holder {
+    User(Uid),
+    Group(Gid),
+}
+
+/// What one grant gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Grant {
+    holder: Holder,
+    /// The highest tier that may be asked for.
+    pub ceiling: Tier,
+    /// The highest tier that runs without a human; at most T1.
+    pub auto: Tier,
+    /// The profiles that may be used; `None` for all.
+    pub profiles: Option<Vec<ProfileName>>,
+}
+
+/// Every grant in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Grants(Vec<Grant>);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(default)]
+    grant: Vec<Entry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    user: Option<String>,
+    group: Option<String>,
+    uid: Option<Uid>,
+    ceiling: Tier,
+    auto: Option<Tier>,
+    profiles: Option<Vec<ProfileName>>,
+}
+
+/// Why a grant file was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum GrantError {
+    /// It is not TOML, or has a key or a value that it may not have.
+    #[error("{file}: {error}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// Line, column and what was expected.
+        #[source]
+        error: Box<toml::de::Error>,
+    },
+    /// Not exactly one of `user`, `group` and `uid`.
+    #[error("{file}: grant {index}: name exactly one of user, group and uid")]
+    Holder {
+        /// The file.
+        file: String,
+        /// Which grant of the file, counting from 1.
+        index: usize,
+    },
+    /// Nobody has the name.
+    #[error("{file}: grant {index}: there is no {kind} of that name on this machine")]
+    Nobody {
+        /// The file.
+        file: String,
+        /// Which grant of the file, counting from 1.
+        index: usize,
+        /// `user` or `group`.
+        kind: &'static str,
+    },
+    /// `auto` passes T1 or the grant's own ceiling.
+    #[error("{file}: grant {index}: auto may be T0 or T1 and not above the ceiling")]
+    Auto {
+        /// The file.
+        file: String,
+        /// Which grant of the file, counting from 1.
+        index: usize,
+    },
+}
+
+impl Grants {
+    /// Reads the files in order.
+    ///
+    /// # Errors
+    /// The first grant that is not right.
+    pub fn parse(files: &[TextFile<'_>], names: &dyn Names) -> Result<Self, GrantError> {
+        let mut grants = Vec::new();
+        for file in files {
+            let document: Document = toml::from_str(file.text)
+                .map_err(|error| GrantError::Syntax { file: file.name.to_owned(), error: Box::new(error) })?;
+            for (position, entry) in document.grant.into_iter().enumerate() {
+                grants.push(entry.resolve(file.name, position.saturating_add(1), names)?);
+            }
+        }
+        Ok(Self(grants))
+    }
+
+    /// Everything that this caller's grants give together, or nothing.
+    #[must_use]
+    pub fn of(&self, caller: &Caller) -> Option<Grant> {
+        self.for_ids(caller.uid, &caller.gids)
+    }
+
+    /// The same for ids alone, for the launcher, which knows a caller only from the plan.
+    #[must_use]
+    pub fn for_ids(&self, uid: Uid, gids: &[Gid]) -> Option<Grant> {
+        let matching = self.0.iter().filter(|grant| match grant.holder {
+            Holder::User(holder) => holder == uid,
+            Holder::Group(holder) => gids.contains(&holder),
+        });
+        matching.cloned().reduce(Grant::and)
+    }
+}
+
+impl Grant {
+    fn and(self, other: Self) -> Self {
+        let profiles = match (self.profiles, other.profiles) {
+            (Some(mut mine), Some(theirs)) => {
+                mine.extend(theirs);
+                Some(mine)
+            }
+            (None, _) | (_, None) => None,
+        };
+        Self { holder: self.holder, ceiling: self.ceiling.max(other.ceiling), auto: self.auto.max(other.auto), profiles }
+    }
+
+    /// Whether the grant lets its holder use this profile.
+    #[must_use]
+    pub fn allows(&self, profile: &ProfileName) -> bool {
+        self.profiles.as_ref().is_none_or(|allowed| allowed.contains(profile))
+    }
+}
+
+impl Entry {
+    fn resolve(self, file: &str, index: usize, names: &dyn Names) -> Result<Grant, GrantError> {
+        let file = || file.to_owned();
+        let holder = match (self.user, self.group, self.uid) {
+            (Some(user), None, None) => Holder::User(names.uid(&user).ok_or_else(|| GrantError::Nobody { file: file(), index, kind: "user" })?),
+            (None, Some(group), None) => Holder::Group(names.gid(&group).ok_or_else(|| GrantError::Nobody { file: file(), index, kind: "group" })?),
+            (None, None, Some(uid)) => Holder::User(uid),
+            (_, _, _) => return Err(GrantError::Holder { file: file(), index }),
+        };
+        let auto = self.auto.unwrap_or(Tier::T0);
+        if auto > Tier::T1 || auto > self.ceiling {
+            return Err(GrantError::Auto { file: file(), index });
+        }
+        Ok(Grant { holder, ceiling: self.ceiling, auto, profiles: self.profiles })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct OneOfEach;
+
+    impl Names for OneOfEach {
+        fn uid(&self, user: &str) -> Option<Uid> {
+            (user == "agent").then(|| Uid::try_from(1000).unwrap())
+        }
+        fn gid(&self, group: &str) -> Option<Gid> {
+            (group == "countersign").then(|| Gid::try_from(900).unwrap())
+        }
+    }
+
+    fn parse(text: &str) -> Result<Grants, GrantError> {
+        Grants::parse(&[TextFile { name: "g.toml", text }], &OneOfEach)
+    }
+
+    fn ids(uid: u32, gids: &[u32]) -> (Uid, Vec<Gid>) {
+        (Uid::try_from(uid).unwrap(), gids.iter().map(|gid| Gid::try_from(*gid).unwrap()).collect())
+    }
+
+    #[test]
+    fn a_member_of_the_group_has_a_grant_and_others_have_none() {
+        let grants = parse("[[grant]]\ngroup = 'countersign'\nceiling = 'T3'").unwrap();
+        let (uid, gids) = ids(1234, &[100, 900]);
+        let grant = grants.for_ids(uid, &gids).unwrap();
+        assert_eq!((grant.ceiling, grant.auto), (Tier::T3, Tier::T0));
+        assert_eq!(grants.for_ids(uid, &ids(0, &[100]).1), None);
+        assert_eq!(parse("").unwrap().for_ids(Uid::ROOT, &[]), None);
+    }
+
+    #[test]
+    fn several_grants_add_up() {
+        let grants = parse("[[grant]]\ngroup='countersign'\nceiling='T2'\nprofiles=['observe']\n[[grant]]\nuser='agent'\nceiling='T1'\nauto='T1'\nprofiles=['change']").unwrap();
+        let (uid, gids) = ids(1000, &[900]);
+        let grant = grants.for_ids(uid, &gids).unwrap();
+        assert_eq!((grant.ceiling, grant.auto), (Tier::T2, Tier::T1));
+        assert!(grant.allows(&ProfileName::observe()) && grant.allows(&ProfileName::change()) && !grant.allows(&ProfileName::system()));
+    }
+
+    #[test]
+    fn what_is_not_a_grant_is_refused() {
+        for text in [
+            "[[grant]]\nceiling='T2'",
+            "[[grant]]\nuser='agent'\nuid=5\nceiling='T2'",
+            "[[grant]]\nuser='nobody-here'\nceiling='T2'",
+            "[[grant]]\ngroup='nobody-here'\nceiling='T2'",
+            "[[grant]]\nuid=4294967295\nceiling='T2'",
+            "[[grant]]\nuid=5\nceiling='T2'\nauto='T2'",
+            "[[grant]]\nuid=5\nceiling='T0'\nauto='T1'",
+            "[[grant]]\nuid=5\nceiling='T4'",
+            "[[grant]]\nuid=5",
+            "[[grant]]\nuid=5\nceiling='T2'\nbudget=1",
+            "[grant]\nuid=5\nceiling='T2'",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}
