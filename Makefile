@@ -1,0 +1,88 @@
+# Countersign: what a person types. `make demo` to watch it work, `make test` to prove it, `make install` to have it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+DESTDIR ?=
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+RELEASE := $(TARGET)/release
+
+# Debian 12: what building, testing and the demonstration need besides Rust.
+PACKAGES := build-essential dbus dbus-bin polkitd pkexec systemd systemd-container util-linux procps \
+            sudo opendoas attr iproute2 jq man-db libxml2-utils python3 strace
+DENY_VERSION := 0.20.2
+
+BINARIES := countersignd countersign-launcher countersign
+
+.PHONY: build setup deny-tool test check demo install uninstall clean fuzz
+
+build:
+	$(CARGO) build --release --locked $(addprefix --bin ,$(BINARIES))
+
+# Installs every Debian package that the other targets need; asks nothing; does nothing if all are there.
+setup:
+	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get update -qq; \
+	  apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+
+deny-tool:
+	@$(CARGO) deny --version 2>/dev/null | grep -qx 'cargo-deny $(DENY_VERSION)' || $(CARGO) install cargo-deny --locked --version $(DENY_VERSION)
+
+# Everything: units and properties, then promises on booted machines. As root: the machines are real.
+test: setup build
+	COUNTERSIGN_BINARIES=$(abspath $(RELEASE)) $(CARGO) test --workspace --locked
+
+check: setup deny-tool
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --document-private-items
+	$(CARGO) deny --locked check licenses bans sources
+	xmllint --noout dbus/*.conf dbus/*.xml polkit/*.policy
+	for page in docs/man/*.[1-8]; do test -z "$$(man --warnings -E UTF-8 -l -Tutf8 -Z $$page 2>&1 >/dev/null)" || { man --warnings -l -Tutf8 -Z $$page >/dev/null; exit 1; }; done
+
+demo: setup build
+	$(CARGO) run --release --locked --package harness --example demo
+
+install:
+	install -D -m 755 $(RELEASE)/countersign $(DESTDIR)/usr/bin/countersign
+	install -D -m 755 $(RELEASE)/countersignd $(DESTDIR)/usr/libexec/countersign/countersignd
+	install -D -m 755 $(RELEASE)/countersign-launcher $(DESTDIR)/usr/libexec/countersign/countersign-launcher
+	install -D -m 644 systemd/countersignd.service $(DESTDIR)/usr/lib/systemd/system/countersignd.service
+	ln -sfn countersignd.service $(DESTDIR)/usr/lib/systemd/system/dbus-org.countersign.Broker1.service
+	install -D -m 755 systemd/countersign-latch-generator $(DESTDIR)/usr/lib/systemd/system-generators/countersign-latch-generator
+	install -D -m 644 systemd/countersign.sysusers $(DESTDIR)/usr/lib/sysusers.d/countersign.conf
+	install -D -m 644 systemd/countersign.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/countersign.conf
+	install -D -m 644 dbus/org.countersign.Broker1.conf $(DESTDIR)/usr/share/dbus-1/system.d/org.countersign.Broker1.conf
+	install -D -m 644 dbus/org.countersign.Broker1.service $(DESTDIR)/usr/share/dbus-1/system-services/org.countersign.Broker1.service
+	install -d $(DESTDIR)/usr/share/dbus-1/interfaces
+	install -m 644 dbus/*.xml $(DESTDIR)/usr/share/dbus-1/interfaces/
+	install -D -m 644 polkit/org.countersign.policy $(DESTDIR)/usr/share/polkit-1/actions/org.countersign.policy
+	install -d $(DESTDIR)/usr/share/countersign/rules $(DESTDIR)/usr/share/countersign/profiles $(DESTDIR)/usr/share/countersign/grants.d
+	install -m 644 policy/rules/*.toml $(DESTDIR)/usr/share/countersign/rules/
+	install -m 644 policy/profiles/*.toml $(DESTDIR)/usr/share/countersign/profiles/
+	install -m 644 policy/grants.d/*.toml $(DESTDIR)/usr/share/countersign/grants.d/
+	install -d $(DESTDIR)/etc/countersign/countersign.toml.d $(DESTDIR)/etc/countersign/grants.d $(DESTDIR)/etc/countersign/rules.d $(DESTDIR)/etc/countersign/profiles.d
+	test -e $(DESTDIR)/etc/countersign/countersign.toml || install -m 644 policy/countersign.toml $(DESTDIR)/etc/countersign/countersign.toml
+	install -d $(DESTDIR)/usr/share/man/man1 $(DESTDIR)/usr/share/man/man5 $(DESTDIR)/usr/share/man/man8
+	install -m 644 docs/man/*.1 $(DESTDIR)/usr/share/man/man1/
+	install -m 644 docs/man/*.5 $(DESTDIR)/usr/share/man/man5/
+	install -m 644 docs/man/*.8 $(DESTDIR)/usr/share/man/man8/
+	@echo "Installed. Next, as root on the machine itself: systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload && systemctl reload dbus"
+
+# Configuration, state and the log stay.
+uninstall:
+	rm -f $(DESTDIR)/usr/bin/countersign
+	rm -rf $(DESTDIR)/usr/libexec/countersign $(DESTDIR)/usr/share/countersign
+	rm -f $(DESTDIR)/usr/lib/systemd/system/countersignd.service $(DESTDIR)/usr/lib/systemd/system/dbus-org.countersign.Broker1.service
+	rm -f $(DESTDIR)/usr/lib/systemd/system-generators/countersign-latch-generator
+	rm -f $(DESTDIR)/usr/lib/sysusers.d/countersign.conf $(DESTDIR)/usr/lib/tmpfiles.d/countersign.conf
+	rm -f $(DESTDIR)/usr/share/dbus-1/system.d/org.countersign.Broker1.conf $(DESTDIR)/usr/share/dbus-1/system-services/org.countersign.Broker1.service
+	rm -f $(DESTDIR)/usr/share/dbus-1/interfaces/org.countersign.Broker1*.xml $(DESTDIR)/usr/share/polkit-1/actions/org.countersign.policy
+	rm -f $(DESTDIR)/usr/share/man/man1/countersign.1 $(DESTDIR)/usr/share/man/man8/countersignd.8 $(DESTDIR)/usr/share/man/man5/countersign*.5
+
+clean:
+	$(CARGO) clean
