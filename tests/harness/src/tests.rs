@@ -1,0 +1,3 @@
+//! What the harness promises of itself, on real machines.
+
+mod boot;
