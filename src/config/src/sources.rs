@@ -1,0 +1,155 @@
+//! Sources: which files make up a policy, and in which order.
+//!
+//! Enters: a root directory. Leaves: every text with its place and origin, ready to be parsed, so that a check can
+//! name what was read even where parsing fails.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use countersign_core::classify::{Origin, RuleFile};
+use countersign_core::policy::{self, Policy, TextFile};
+
+use crate::accounts::Accounts;
+use crate::error::ConfigError;
+use crate::place::{MAX_FILE_BYTES, Place, Trust};
+
+/// The administrator's directory, below the root.
+const ADMIN: &str = "etc/countersign";
+/// The vendor's directory, below the root.
+const VENDOR: &str = "usr/share/countersign";
+/// The most bytes of the account files, which grow with the machine's users and not with the policy.
+const MAX_ACCOUNT_BYTES: u64 = 16 * 1_024 * 1_024;
+
+/// What a source is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `countersign.toml` and its drop-ins.
+    Settings,
+    /// Who may ask for what.
+    Grants,
+    /// The classifier's rules.
+    Rules,
+    /// The sandboxes.
+    Profiles,
+}
+
+/// One file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// What it is read as.
+    pub kind: Kind,
+    /// Where it is.
+    pub path: String,
+    /// Its whole text.
+    pub text: String,
+    /// Whose it is.
+    pub origin: Origin,
+}
+
+/// Everything that makes up a policy, read but not yet parsed.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    files: Vec<Source>,
+    accounts: Accounts,
+}
+
+/// Reads every file of the policy below `root`, in the order in which they apply.
+///
+/// # Errors
+/// The first file or directory that could not be read or that others could have written.
+pub fn sources(root: &Path) -> Result<Sources, ConfigError> {
+    let root = Place::root(root, Trust::RootOnly)?;
+    let admin = root.below(ADMIN)?;
+    let vendor = root.below(VENDOR)?;
+    let mut files = settings(admin.as_ref())?;
+    for (kind, vendors, admins) in [
+        (Kind::Grants, "grants.d", "grants.d"),
+        (Kind::Rules, "rules", "rules.d"),
+        (Kind::Profiles, "profiles", "profiles.d"),
+    ] {
+        let mut found = directory(vendor.as_ref(), vendors, kind, Origin::Vendor)?;
+        found.extend(directory(admin.as_ref(), admins, kind, Origin::Admin)?);
+        files.extend(found.into_values());
+    }
+    Ok(Sources { files, accounts: accounts(&root)? })
+}
+
+/// Reads `rules/*.toml` and `profiles/*.toml` of somebody's own directory, as vendor files and without grants, to try
+/// them out. Anybody may have written them: nothing may be decided by what this returns.
+///
+/// # Errors
+/// The first file or directory that could not be read.
+pub fn checkout(directory_of_policy: &Path) -> Result<Sources, ConfigError> {
+    let root = Place::root(directory_of_policy, Trust::Anybody)?;
+    let rules = directory(Some(&root), "rules", Kind::Rules, Origin::Vendor)?;
+    let profiles = directory(Some(&root), "profiles", Kind::Profiles, Origin::Vendor)?;
+    Ok(Sources { files: rules.into_values().chain(profiles.into_values()).collect(), accounts: Accounts::default() })
+}
+
+impl Sources {
+    /// Every file, in the order in which it applies.
+    #[must_use]
+    pub fn files(&self) -> &[Source] {
+        &self.files
+    }
+
+    /// The accounts by which names in grants are resolved.
+    #[must_use]
+    pub const fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// Parses the whole.
+    ///
+    /// # Errors
+    /// The first mistake, with file, line and column.
+    pub fn policy(&self) -> Result<Policy, ConfigError> {
+        let rules: Vec<RuleFile<'_>> = self
+            .of(Kind::Rules)
+            .map(|source| RuleFile { name: &source.path, text: &source.text, origin: source.origin })
+            .collect();
+        let [settings, grants, profiles] = [Kind::Settings, Kind::Grants, Kind::Profiles].map(|kind| {
+            self.of(kind).map(|source| TextFile { name: &source.path, text: &source.text }).collect::<Vec<_>>()
+        });
+        let sources = policy::Sources { settings: &settings, grants: &grants, rules: &rules, profiles: &profiles };
+        Ok(Policy::parse(&sources, &self.accounts)?)
+    }
+
+    fn of(&self, kind: Kind) -> impl Iterator<Item = &Source> {
+        self.files.iter().filter(move |source| source.kind == kind)
+    }
+}
+
+fn settings(admin: Option<&Place>) -> Result<Vec<Source>, ConfigError> {
+    let Some(admin) = admin else { return Ok(Vec::new()) };
+    let name = "countersign.toml";
+    let main = admin.read(name, MAX_FILE_BYTES)?;
+    let main = main.map(|text| Source { kind: Kind::Settings, path: admin.path_of(name), text, origin: Origin::Admin });
+    let dropped_in = directory(Some(admin), "countersign.toml.d", Kind::Settings, Origin::Admin)?;
+    Ok(main.into_iter().chain(dropped_in.into_values()).collect())
+}
+
+/// The files of one directory by name, so that later ones can replace earlier ones of the same name.
+fn directory(
+    parent: Option<&Place>,
+    name: &str,
+    kind: Kind,
+    origin: Origin,
+) -> Result<BTreeMap<String, Source>, ConfigError> {
+    let Some(parent) = parent else { return Ok(BTreeMap::new()) };
+    let Some(place) = parent.below(name)? else { return Ok(BTreeMap::new()) };
+    let mut files = BTreeMap::new();
+    for name in place.toml_names()? {
+        // A file that vanished between the listing and the opening is as if it had vanished before.
+        if let Some(text) = place.read(&name, MAX_FILE_BYTES)? {
+            files.insert(name.clone(), Source { kind, path: place.path_of(&name), text, origin });
+        }
+    }
+    Ok(files)
+}
+
+fn accounts(root: &Place) -> Result<Accounts, ConfigError> {
+    let Some(etc) = root.below("etc")? else { return Ok(Accounts::default()) };
+    let text = |name| etc.read(name, MAX_ACCOUNT_BYTES).map(Option::unwrap_or_default);
+    Ok(Accounts::parse(&text("passwd")?, &text("group")?))
+}
