@@ -45,7 +45,7 @@ check: setup deny-tool
 	for page in docs/man/*.[1-8]; do test -z "$$(man --warnings -E UTF-8 -l -Tutf8 -Z $$page 2>&1 >/dev/null)" || { man --warnings -l -Tutf8 -Z $$page >/dev/null; exit 1; }; done
 
 demo: setup build
-	$(CARGO) run --release --locked --package harness --example demo
+	COUNTERSIGN_BINARIES=$(abspath $(RELEASE)) $(CARGO) run --quiet --release --locked --package promises --example demo
 
 install:
 	install -D -m 755 $(RELEASE)/countersign $(DESTDIR)/usr/bin/countersign
