@@ -24,12 +24,14 @@ pub(crate) struct Door {
     count: Arc<AtomicU32>,
 }
 
-/// `$1` = how many groups follow, then the groups, then what to run.
-const OUTSIDE: &str = r#"n=$1; shift
+/// `$1` = the command's own group, `$2` = how many other groups follow, then those, then what to run. The way in stays
+/// out of the command's own group: killed together with the command it could not reap it, and a machine ends only when
+/// all that ever ran in it is reaped.
+const OUTSIDE: &str = r#"exec 3>"$1/cgroup.procs" || exit 125; n=$2; shift 2
 while [ "$n" -gt 0 ]; do echo 0 >"$1/cgroup.procs" || exit 125; shift; n=$((n - 1)); done
 exec "$@""#;
 /// Not `exec`: this shell is the parent that the command sees.
-const INSIDE: &str = r#"cd /; "$@"; exit $?"#;
+const INSIDE: &str = r#"echo 0 >&3 || exit 125; exec 3>&-; cd /; "$@"; exit $?"#;
 /// A user's command starts at home, with the path of a login.
 const AT_HOME: &str = r#"cd && LANG=C.UTF-8 PATH=/usr/local/bin:/usr/bin:/bin && export LANG PATH && exec "$@""#;
 
@@ -55,10 +57,9 @@ impl Door {
 
     /// The argv that runs `argv` inside as root, in `group`. `below` stands between the inner shell and the command.
     pub(crate) fn argv(&self, group: &Path, below: &[String], argv: &[String]) -> Vec<String> {
-        let groups: Vec<String> =
-            self.others.iter().map(PathBuf::as_path).chain([group]).map(|path| path.display().to_string()).collect();
-        let mut line = words(&["sh", "-c", OUTSIDE, "enter", &groups.len().to_string()]);
-        line.extend(groups);
+        let (group, count) = (group.display().to_string(), self.others.len().to_string());
+        let mut line = words(&["sh", "-c", OUTSIDE, "enter", &group, &count]);
+        line.extend(self.others.iter().map(|other| other.display().to_string()));
         line.extend(words(&["nsenter", "-t", &self.leader.to_string(), "-a", "--", "sh", "-c", INSIDE, "inside"]));
         line.extend(below.iter().cloned());
         line.extend(argv.iter().cloned());

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::command::Command;
 use crate::deadline::Deadline;
@@ -41,8 +41,9 @@ const AGENT_THEN_CLIENT: &str =
 /// Leads the session and stays after the client, for the terminal hangs up when its session's leader ends, and the
 /// agent's last words come a moment after the client's end. `$0` is the script above.
 const SESSION: &str = r#"trap : INT HUP; sh -c "$0" client "$@"; code=$?
-printf '\n-- the client ended: %d --\n' $code >/dev/tty && sleep 60; exit $code"#;
-const ENDED: &str = "\n-- the client ended: ";
+printf '%s\n' "-- the client ended: $code --" >/dev/tty && sleep 60; exit $code"#;
+const ENDED: &str = "-- the client ended: ";
+const OPENED: &str = "==== AUTHENTICATING FOR";
 /// The questions of a terminal agent, as the end of the screen: a caller's words in the dialog are followed by more.
 const PASSWORD: &str = "Password: ";
 const CHOICE: &str = "): ";
@@ -56,7 +57,7 @@ impl Machine {
     /// administrator whom the dialog names, not of `user`. Returns the output and all that was on the screen.
     ///
     /// # Errors
-    /// When no dialog opens within 10 s, or the client does not end within 30 s.
+    /// When no dialog opens within 10 s, the client ends without one, or it does not end within 30 s.
     pub fn run_with_agent<I, S>(&self, user: &str, password: &str, argv: I) -> Result<(Output, String)>
     where
         I: IntoIterator<Item = S>,
@@ -91,10 +92,12 @@ impl Attended {
     /// answer, the first is chosen. Called again, it waits for the next dialog.
     ///
     /// # Errors
-    /// When none opens within 10 s; the message has the screen.
+    /// When none opens within 10 s, or the client ends without one; the message has the screen.
     pub fn dialog(&mut self) -> Result<String> {
         let deadline = Deadline::after(OPENING);
-        self.terminal.expect("==== AUTHENTICATING FOR", deadline.remaining())?;
+        if self.terminal.first_of(&[OPENED, ENDED], deadline.remaining())? == ENDED {
+            bail!("the client ended without a dialog; the screen: {:?}", self.terminal.screen());
+        }
         if self.terminal.prompt(&[PASSWORD, CHOICE], deadline.remaining())? == CHOICE {
             self.terminal.send("1")?;
             self.terminal.prompt(&[PASSWORD], deadline.remaining())?;
@@ -108,7 +111,7 @@ impl Attended {
     /// When the terminal is gone.
     pub fn answer(&mut self, answer: Answer<'_>) -> Result<()> {
         match answer {
-            Answer::Password(password) => self.terminal.send(password),
+            Answer::Password(password) => self.terminal.send_secret(password),
             Answer::Interrupt => self.terminal.keys(b"\x03"),
             Answer::HangUp => self.terminal.hang_up(),
             Answer::Silence => Ok(()),
@@ -135,6 +138,6 @@ impl Attended {
         let code = code.trim_end_matches(" --").parse().with_context(|| format!("exit code {code:?}"))?;
         self.terminal.await_text("==== AUTHENTICATION ", LAST_WORDS);
         let output = self.terminal.process().kill_and_collect(code)?;
-        Ok((output, self.terminal.screen().replace(&format!("{}{code} --", ENDED.trim_start()), "")))
+        Ok((output, self.terminal.screen().replace(&format!("{ENDED}{code} --\r\n"), "")))
     }
 }

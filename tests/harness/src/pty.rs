@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 
 use crate::deadline::Deadline;
 use crate::process::{Output, Process};
@@ -70,6 +71,14 @@ impl Terminal {
         self.screen.expect(text, within)
     }
 
+    /// Waits likewise until one of `texts` appears, and returns which.
+    ///
+    /// # Errors
+    /// As [`Terminal::expect`].
+    pub fn first_of<'t>(&mut self, texts: &[&'t str], within: Duration) -> Result<&'t str> {
+        self.screen.first_of(texts, within)
+    }
+
     /// Waits until the screen ends with one of `prompts`, and returns which.
     ///
     /// # Errors
@@ -81,6 +90,18 @@ impl Terminal {
     /// Types a line and Enter.
     pub fn send(&mut self, line: &str) -> Result<()> {
         self.keys(format!("{line}\n").as_bytes())
+    }
+
+    /// Types a password and Enter, once the terminal does not echo: a program that asks first and switches echo off then
+    /// throws away what was typed in between.
+    ///
+    /// # Errors
+    /// When the terminal still echoes after five seconds.
+    pub fn send_secret(&mut self, secret: &str) -> Result<()> {
+        let keys = self.keys.as_ref().context("the terminal is closed")?;
+        let silent = || tcgetattr(keys).is_ok_and(|modes| !modes.local_modes.contains(LocalModes::ECHO)).then_some(());
+        Deadline::after(Duration::from_secs(5)).poll(silent).context("the terminal would echo a password")?;
+        self.send(secret)
     }
 
     /// Types keys as they are: `b"\x03"` is ^C, `b"\x04"` is ^D.

@@ -66,37 +66,46 @@ impl Stream {
     /// # Errors
     /// When the time passes or the stream ends first; the message shows what was said instead.
     pub fn expect(&mut self, text: &str, within: Duration) -> Result<String> {
+        self.find(text, within, |new| {
+            let end = end_of(new, text.as_bytes())?;
+            Some((end, String::from_utf8_lossy(new.get(..end)?).into_owned()))
+        })
+    }
+
+    /// Waits likewise until one of `texts` is said, and returns which; the first of those listed, if more were.
+    ///
+    /// # Errors
+    /// As [`Stream::expect`].
+    pub fn first_of<'t>(&mut self, texts: &[&'t str], within: Duration) -> Result<&'t str> {
+        self.find(&texts.join("|"), within, |new| {
+            texts.iter().find_map(|text| Some((end_of(new, text.as_bytes())?, *text)))
+        })
+    }
+
+    /// Waits until what was said *ends* with one of `prompts`, and returns which.
+    ///
+    /// # Errors
+    /// As [`Stream::expect`].
+    pub fn prompt<'t>(&mut self, prompts: &[&'t str], within: Duration) -> Result<&'t str> {
+        self.find(&prompts.join("|"), within, |new| {
+            let prompt = prompts.iter().find(|prompt| new.ends_with(prompt.as_bytes()))?;
+            Some((new.len(), *prompt))
+        })
+    }
+
+    /// Waits until `look` finds something in what is new, and passes over as many bytes as it says.
+    fn find<T>(&mut self, what: &str, within: Duration, look: impl Fn(&[u8]) -> Option<(usize, T)>) -> Result<T> {
         let deadline = Deadline::after(within);
         let mut heard = self.shared.lock();
         loop {
             let new = heard.bytes.get(self.seen..).unwrap_or_default();
-            if let Some(length) = end_of(new, text.as_bytes()) {
-                let found = new.get(..length).unwrap_or_default();
+            if let Some((length, found)) = look(new) {
                 self.seen = self.seen.saturating_add(length);
-                return Ok(String::from_utf8_lossy(found).into_owned());
+                return Ok(found);
             }
             if heard.closed || deadline.passed() {
                 let why = if heard.closed { "the stream ended" } else { "the time passed" };
-                bail!("{text:?} did not come ({why}); instead: {:?}", String::from_utf8_lossy(new));
-            }
-            heard = self.shared.wait(heard, &deadline);
-        }
-    }
-
-    /// Waits until what was said ends with one of `prompts`, and returns which.
-    ///
-    /// # Errors
-    /// As [`Stream::expect`].
-    pub fn prompt<'p>(&mut self, prompts: &[&'p str], within: Duration) -> Result<&'p str> {
-        let deadline = Deadline::after(within);
-        let mut heard = self.shared.lock();
-        loop {
-            if let Some(prompt) = prompts.iter().find(|prompt| heard.bytes.ends_with(prompt.as_bytes())) {
-                self.seen = heard.bytes.len();
-                return Ok(prompt);
-            }
-            if heard.closed || deadline.passed() {
-                bail!("none of {prompts:?} was asked; instead: {:?}", String::from_utf8_lossy(&heard.bytes));
+                bail!("{what:?} did not come ({why}); instead: {:?}", String::from_utf8_lossy(new));
             }
             heard = self.shared.wait(heard, &deadline);
         }
