@@ -86,7 +86,10 @@ impl Approved {
     /// `Changed` if the approval names another digest.
     pub fn by_human(approval: Approval, plan: Plan, digest: Digest) -> Result<Self, Failure> {
         if approval.digest != digest {
-            return Err(Failure::new(Code::Changed, "The approval is for another request: look at the request again and approve what it says now."));
+            return Err(Failure::new(
+                Code::Changed,
+                "The approval is for another request: look at the request again and approve what it says now.",
+            ));
         }
         Ok(Self { plan, digest, permission: Permission::Human(approval) })
     }

@@ -157,7 +157,12 @@ mod tests {
     #[test]
     fn wrong_text_is_no_digest() {
         let good = Digest::ZERO.to_string();
-        for wrong in [good.to_uppercase().replace('0', "A"), format!("{good}0"), good.replacen('0', "", 1), good.replacen('0', "g", 1)] {
+        for wrong in [
+            good.to_uppercase().replace('0', "A"),
+            format!("{good}0"),
+            good.replacen('0', "", 1),
+            good.replacen('0', "g", 1),
+        ] {
             assert_eq!(wrong.parse::<Digest>(), Err(NotADigest), "{wrong}");
         }
     }

@@ -53,7 +53,8 @@ impl Environment {
     /// # Errors
     /// [`EnvironmentError`], naming the variable or the bound.
     pub fn new(added: BTreeMap<String, String>) -> Result<Self, EnvironmentError> {
-        let bytes = added.iter().fold(0_usize, |sum, (name, value)| sum.saturating_add(name.len()).saturating_add(value.len()));
+        let bytes =
+            added.iter().fold(0_usize, |sum, (name, value)| sum.saturating_add(name.len()).saturating_add(value.len()));
         if bytes > MAX_BYTES {
             return Err(EnvironmentError::TooLong(bytes));
         }
@@ -78,14 +79,16 @@ impl Environment {
     #[must_use]
     pub fn complete(&self, user: &str, home: &str) -> BTreeMap<String, String> {
         let fixed = FIXED.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let account = [("USER", user), ("LOGNAME", user), ("HOME", home)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let account = [("USER", user), ("LOGNAME", user), ("HOME", home)]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let added = self.0.iter().map(|(name, value)| (name.clone(), value.clone()));
         fixed.chain(account).chain(added).collect()
     }
 }
 
 fn is_allowed(name: &str) -> bool {
-    let locale = name.strip_prefix("LC_").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_uppercase()));
+    let locale =
+        name.strip_prefix("LC_").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_uppercase()));
     ALLOWED.contains(&name) || locale
 }
 
@@ -131,7 +134,14 @@ mod tests {
 
     #[test]
     fn the_allowlist_lets_locale_terminal_and_zone_in() {
-        for (name, value) in [("LANG", "de_DE.UTF-8"), ("LC_ALL", "C"), ("TZ", "Europe/Berlin"), ("TERM", "xterm-256color"), ("COLUMNS", "80"), ("NO_COLOR", "1")] {
+        for (name, value) in [
+            ("LANG", "de_DE.UTF-8"),
+            ("LC_ALL", "C"),
+            ("TZ", "Europe/Berlin"),
+            ("TERM", "xterm-256color"),
+            ("COLUMNS", "80"),
+            ("NO_COLOR", "1"),
+        ] {
             assert!(one(name, value).is_ok(), "{name}");
         }
     }
@@ -139,8 +149,30 @@ mod tests {
     #[test]
     fn what_loaders_and_interpreters_obey_is_refused_by_name() {
         for name in [
-            "LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "ENV", "IFS", "PATH", "PYTHONPATH", "PERL5OPT", "RUBYOPT", "NODE_OPTIONS", "GCONV_PATH",
-            "LOCPATH", "NLSPATH", "BASH_FUNC_x%%", "GIT_SSH_COMMAND", "PAGER", "EDITOR", "HOME", "LC_", "LC_x", "", "TERMINFO", "TERMCAP", "MALLOC_TRACE",
+            "LD_PRELOAD",
+            "LD_LIBRARY_PATH",
+            "BASH_ENV",
+            "ENV",
+            "IFS",
+            "PATH",
+            "PYTHONPATH",
+            "PERL5OPT",
+            "RUBYOPT",
+            "NODE_OPTIONS",
+            "GCONV_PATH",
+            "LOCPATH",
+            "NLSPATH",
+            "BASH_FUNC_x%%",
+            "GIT_SSH_COMMAND",
+            "PAGER",
+            "EDITOR",
+            "HOME",
+            "LC_",
+            "LC_x",
+            "",
+            "TERMINFO",
+            "TERMCAP",
+            "MALLOC_TRACE",
         ] {
             assert_eq!(one(name, "x"), Err(EnvironmentError::NotAllowed(plain(name))), "{name}");
         }
@@ -148,7 +180,15 @@ mod tests {
 
     #[test]
     fn values_cannot_lead_a_library_to_a_file() {
-        for (name, value) in [("TZ", "/tmp/x"), ("TZ", "../../tmp/x"), ("TZ", ":/tmp/x"), ("LANG", "a/b"), ("TERM", "x\u{1b}"), ("COLUMNS", "8x"), ("LC_ALL", "() { :; }")] {
+        for (name, value) in [
+            ("TZ", "/tmp/x"),
+            ("TZ", "../../tmp/x"),
+            ("TZ", ":/tmp/x"),
+            ("LANG", "a/b"),
+            ("TERM", "x\u{1b}"),
+            ("COLUMNS", "8x"),
+            ("LC_ALL", "() { :; }"),
+        ] {
             assert_eq!(one(name, value), Err(EnvironmentError::BadValue(name.to_owned())), "{name}={value}");
         }
     }

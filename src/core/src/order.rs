@@ -83,10 +83,26 @@ impl Order {
 ///
 /// # Errors
 /// The code and sentence of the first check that failed.
-pub fn recheck(plan: &Plan, permission: &Permission, policy: &Policy, state: RunState, now: Moment) -> Result<(), Failure> {
+pub fn recheck(
+    plan: &Plan,
+    permission: &Permission,
+    policy: &Policy,
+    state: RunState,
+    now: Moment,
+) -> Result<(), Failure> {
     match state {
-        RunState::Red => return Err(Failure::new(Code::Stopped, "The broker is stopped: an operator clears it with `countersign clear`.")),
-        RunState::Amber if plan.tier > Tier::T0 => return Err(Failure::new(Code::Held, "The broker is on hold and serves reads only: ask an operator to resume it.")),
+        RunState::Red => {
+            return Err(Failure::new(
+                Code::Stopped,
+                "The broker is stopped: an operator clears it with `countersign clear`.",
+            ));
+        }
+        RunState::Amber if plan.tier > Tier::T0 => {
+            return Err(Failure::new(
+                Code::Held,
+                "The broker is on hold and serves reads only: ask an operator to resume it.",
+            ));
+        }
         RunState::Amber | RunState::Green => {}
     }
     if plan.mode != policy.settings().mode || plan.ruleset != policy.ruleset() {

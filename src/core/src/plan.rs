@@ -141,7 +141,9 @@ pub struct Circumstances {
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// Its canonical form passes [`MAX_BYTES`].
-    #[error("the request is too large when written in full ({0} bytes, {MAX_BYTES} are allowed): shorten its words or its environment")]
+    #[error(
+        "the request is too large when written in full ({0} bytes, {MAX_BYTES} are allowed): shorten its words or its environment"
+    )]
     TooLarge(usize),
     /// It has no canonical form.
     #[error(transparent)]

@@ -146,7 +146,13 @@ impl Request {
     ///
     /// # Errors
     /// A claim or the time-out is out of bounds.
-    pub fn new(id: RequestId, caller: Caller, action: Action, claims: Claims, narrowing: Narrowing) -> Result<Self, RequestError> {
+    pub fn new(
+        id: RequestId,
+        caller: Caller,
+        action: Action,
+        claims: Claims,
+        narrowing: Narrowing,
+    ) -> Result<Self, RequestError> {
         let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         if length(&claims.agent) > MAX_AGENT {
             return Err(RequestError::AgentTooLong(length(&claims.agent)));

@@ -65,8 +65,13 @@ mod tests {
 
     #[test]
     fn the_table_is_the_designs() {
-        for (from, [tick, warn, stop, reset]) in [(Green, [Green, Amber, Red, Green]), (Amber, [Amber, Amber, Red, Green]), (Red, [Red; 4])] {
-            assert_eq!([from.after(Tick), from.after(Warn), from.after(Stop), from.after(Reset)], [tick, warn, stop, reset]);
+        for (from, [tick, warn, stop, reset]) in
+            [(Green, [Green, Amber, Red, Green]), (Amber, [Amber, Amber, Red, Green]), (Red, [Red; 4])]
+        {
+            assert_eq!(
+                [from.after(Tick), from.after(Warn), from.after(Stop), from.after(Reset)],
+                [tick, warn, stop, reset]
+            );
         }
     }
 

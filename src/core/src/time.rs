@@ -56,7 +56,8 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era.saturating_sub(years_days);
     let month_from_march = day_of_year.saturating_mul(5).saturating_add(2) / 153;
     let day = day_of_year.saturating_sub(month_from_march.saturating_mul(153).saturating_add(2) / 5).saturating_add(1);
-    let month = if month_from_march < 10 { month_from_march.saturating_add(3) } else { month_from_march.saturating_sub(9) };
+    let month =
+        if month_from_march < 10 { month_from_march.saturating_add(3) } else { month_from_march.saturating_sub(9) };
     let year = year_of_era.saturating_add(era.saturating_mul(400)).saturating_add(u64::from(month <= 2));
     (year, month, day)
 }

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{Mode, TextFile};
 
 /// The longest time that an approval may be waited for or stay valid.
-pub const MAX_EXPIRY: Duration = Duration::from_secs(3_600);
+const MAX_EXPIRY: Duration = Duration::from_secs(3_600);
 /// The longest time that a restart waits for running jobs.
-pub const MAX_DRAIN: Duration = Duration::from_secs(600);
+const MAX_DRAIN: Duration = Duration::from_secs(600);
 
 /// The settings in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -140,7 +140,15 @@ mod tests {
 
     #[test]
     fn a_mistake_is_an_error_and_never_a_weaker_setting() {
-        for text in ["mode = 'Open'", "mode = 1", "mod = 'open'", "[approval]\nexpiry = 5", "[approval]\nexpiry_s = 0", "[approval]\nexpiry_s = 3601", "mode ="] {
+        for text in [
+            "mode = 'Open'",
+            "mode = 1",
+            "mod = 'open'",
+            "[approval]\nexpiry = 5",
+            "[approval]\nexpiry_s = 0",
+            "[approval]\nexpiry_s = 3601",
+            "mode =",
+        ] {
             assert!(parse(&[text]).is_err(), "{text}");
         }
         assert!(parse(&["[approval]\nexpiry_s = 3600"]).is_ok());

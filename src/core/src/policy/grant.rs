@@ -144,7 +144,12 @@ impl Grant {
             }
             (None, _) | (_, None) => None,
         };
-        Self { holder: self.holder, ceiling: self.ceiling.max(other.ceiling), auto: self.auto.max(other.auto), profiles }
+        Self {
+            holder: self.holder,
+            ceiling: self.ceiling.max(other.ceiling),
+            auto: self.auto.max(other.auto),
+            profiles,
+        }
     }
 
     /// Whether the grant lets its holder use this profile.
@@ -158,8 +163,16 @@ impl Entry {
     fn resolve(self, file: &str, index: usize, names: &dyn Names) -> Result<Grant, GrantError> {
         let file = || file.to_owned();
         let holder = match (self.user, self.group, self.uid) {
-            (Some(user), None, None) => Holder::User(names.uid(&user).ok_or_else(|| GrantError::Nobody { file: file(), index, kind: "user" })?),
-            (None, Some(group), None) => Holder::Group(names.gid(&group).ok_or_else(|| GrantError::Nobody { file: file(), index, kind: "group" })?),
+            (Some(user), None, None) => Holder::User(names.uid(&user).ok_or_else(|| GrantError::Nobody {
+                file: file(),
+                index,
+                kind: "user",
+            })?),
+            (None, Some(group), None) => Holder::Group(names.gid(&group).ok_or_else(|| GrantError::Nobody {
+                file: file(),
+                index,
+                kind: "group",
+            })?),
             (None, None, Some(uid)) => Holder::User(uid),
             (_, _, _) => return Err(GrantError::Holder { file: file(), index }),
         };
@@ -210,7 +223,11 @@ mod tests {
         let (uid, gids) = ids(1000, &[900]);
         let grant = grants.for_ids(uid, &gids).unwrap();
         assert_eq!((grant.ceiling, grant.auto), (Tier::T2, Tier::T1));
-        assert!(grant.allows(&ProfileName::observe()) && grant.allows(&ProfileName::change()) && !grant.allows(&ProfileName::system()));
+        assert!(
+            grant.allows(&ProfileName::observe())
+                && grant.allows(&ProfileName::change())
+                && !grant.allows(&ProfileName::system())
+        );
     }
 
     #[test]

@@ -13,7 +13,8 @@ use crate::target::Access;
 use crate::tier::{Ruling, Tier};
 
 /// Whether the caller may have read untrusted or secret text since its session began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Taint {
     /// Nothing was returned to it yet.
     Clean,
@@ -76,7 +77,13 @@ pub fn judge(policy: &Policy, case: &Classified, facts: &Facts) -> Verdict {
 }
 
 /// The same from the parts, for the launcher, which has an order and not a request.
-pub fn judge_parts(policy: &Policy, classification: &Classification, profile: &ProfileName, narrowing: &Narrowing, facts: &Facts) -> Verdict {
+pub fn judge_parts(
+    policy: &Policy,
+    classification: &Classification,
+    profile: &ProfileName,
+    narrowing: &Narrowing,
+    facts: &Facts,
+) -> Verdict {
     match gates(policy, classification, profile, narrowing, facts) {
         Ok((grant, tier)) if runs_unasked(&grant, tier, facts.taint) => Verdict::Allow(Allowed(()), tier),
         Ok((_, tier)) => Verdict::Hold(Needs { tier }),
@@ -88,10 +95,19 @@ fn runs_unasked(grant: &Grant, tier: Tier, taint: Taint) -> bool {
     tier == Tier::T0 || (tier <= grant.auto && taint == Taint::Clean)
 }
 
-fn gates(policy: &Policy, classification: &Classification, profile: &ProfileName, narrowing: &Narrowing, facts: &Facts) -> Result<(Grant, Tier), Failure> {
+fn gates(
+    policy: &Policy,
+    classification: &Classification,
+    profile: &ProfileName,
+    narrowing: &Narrowing,
+    facts: &Facts,
+) -> Result<(Grant, Tier), Failure> {
     let refuse = |code, sentence: String| Err(Failure::new(code, sentence));
     if facts.state == RunState::Red {
-        return refuse(Code::Stopped, "The broker is stopped: an operator clears it with `countersign clear`.".to_owned());
+        return refuse(
+            Code::Stopped,
+            "The broker is stopped: an operator clears it with `countersign clear`.".to_owned(),
+        );
     }
     let Some(grant) = facts.grant.clone() else {
         return refuse(Code::AccessDenied, "You have no grant: ask an administrator for one.".to_owned());
@@ -101,14 +117,26 @@ fn gates(policy: &Policy, classification: &Classification, profile: &ProfileName
         Ruling::Deny => return refuse(Code::Denied, denied_sentence(classification)),
     };
     if facts.state == RunState::Amber && tier > Tier::T0 {
-        return refuse(Code::Held, "The broker is on hold and serves reads only: ask an operator to resume it.".to_owned());
+        return refuse(
+            Code::Held,
+            "The broker is on hold and serves reads only: ask an operator to resume it.".to_owned(),
+        );
     }
     let mode = policy.settings().mode;
     if tier > mode.ceiling() {
-        return refuse(Code::ModeCeiling, format!("This is {tier} and the server's mode is {mode}, which ends at {}: an administrator sets the mode in countersign.toml.", mode.ceiling()));
+        return refuse(
+            Code::ModeCeiling,
+            format!(
+                "This is {tier} and the server's mode is {mode}, which ends at {}: an administrator sets the mode in countersign.toml.",
+                mode.ceiling()
+            ),
+        );
     }
     if tier > grant.ceiling {
-        return refuse(Code::Denied, format!("This is {tier} and your grant ends at {}: ask an administrator for a wider grant.", grant.ceiling));
+        return refuse(
+            Code::Denied,
+            format!("This is {tier} and your grant ends at {}: ask an administrator for a wider grant.", grant.ceiling),
+        );
     }
     within_profile(policy, classification, profile, &grant)?;
     within_narrowing(classification, tier, narrowing)?;
@@ -117,35 +145,61 @@ fn gates(policy: &Policy, classification: &Classification, profile: &ProfileName
 
 fn denied_sentence(classification: &Classification) -> String {
     let why = classification.evidence.iter().find(|evidence| classification.rules.first() == Some(&evidence.rule));
-    let says = why.or_else(|| classification.evidence.first()).map_or("it is on the deny list", |evidence| evidence.says.as_str());
+    let says = why
+        .or_else(|| classification.evidence.first())
+        .map_or("it is on the deny list", |evidence| evidence.says.as_str());
     format!("This is never done, with any approval: {}.", says.trim_end_matches('.'))
 }
 
-fn within_profile(policy: &Policy, classification: &Classification, profile: &ProfileName, grant: &Grant) -> Result<(), Failure> {
+fn within_profile(
+    policy: &Policy,
+    classification: &Classification,
+    profile: &ProfileName,
+    grant: &Grant,
+) -> Result<(), Failure> {
     if policy.profiles().get(profile).is_none() {
-        return Err(Failure::new(Code::InvalidRequest, format!("There is no profile {}: leave the profile out, or name one that is installed.", profile.as_str())));
+        return Err(Failure::new(
+            Code::InvalidRequest,
+            format!("There is no profile {}: leave the profile out, or name one that is installed.", profile.as_str()),
+        ));
     }
     if !policy.profiles().is_within(profile, &classification.profile) {
         return Err(Failure::new(
             Code::InvalidRequest,
-            format!("The profile {} is not narrower than {}, which this needs: a profile can only narrow.", profile.as_str(), classification.profile.as_str()),
+            format!(
+                "The profile {} is not narrower than {}, which this needs: a profile can only narrow.",
+                profile.as_str(),
+                classification.profile.as_str()
+            ),
         ));
     }
     if !grant.allows(profile) {
-        return Err(Failure::new(Code::Denied, format!("Your grant does not include the profile {}: ask an administrator for a wider grant.", profile.as_str())));
+        return Err(Failure::new(
+            Code::Denied,
+            format!(
+                "Your grant does not include the profile {}: ask an administrator for a wider grant.",
+                profile.as_str()
+            ),
+        ));
     }
     Ok(())
 }
 
 fn within_narrowing(classification: &Classification, tier: Tier, narrowing: &Narrowing) -> Result<(), Failure> {
     if let Some(max) = narrowing.max_tier.filter(|max| tier > *max) {
-        return Err(Failure::new(Code::Denied, format!("This is {tier} and you allowed at most {max}: raise the limit if you meant it.")));
+        return Err(Failure::new(
+            Code::Denied,
+            format!("This is {tier} and you allowed at most {max}: raise the limit if you meant it."),
+        ));
     }
     let Some(named) = &narrowing.targets else { return Ok(()) };
     let written = |target: &&crate::target::Target| target.access == Access::Write;
     if classification.targets.iter().filter(written).all(|target| named.contains(&target.name)) {
         Ok(())
     } else {
-        Err(Failure::new(Code::Denied, "This changes something that you did not name as a target: name it if you meant it."))
+        Err(Failure::new(
+            Code::Denied,
+            "This changes something that you did not name as a target: name it if you meant it.",
+        ))
     }
 }
