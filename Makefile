@@ -15,7 +15,7 @@ DENY_VERSION := 0.20.2
 
 BINARIES := countersignd countersign-launcher countersign
 
-.PHONY: build setup deny-tool test check demo install uninstall clean fuzz
+.PHONY: build deb rpm setup deny-tool test check demo install uninstall clean fuzz
 
 build:
 	$(CARGO) build --release --locked $(addprefix --bin ,$(BINARIES))
@@ -72,6 +72,22 @@ install:
 	install -m 644 docs/man/*.5 $(DESTDIR)/usr/share/man/man5/
 	install -m 644 docs/man/*.8 $(DESTDIR)/usr/share/man/man8/
 	@echo "Installed. Next, as root on the machine itself: systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload && systemctl reload dbus"
+
+# A Debian package of what `make install` lays down, in the build directory.
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+STAGE = $(TARGET)/deb/countersign
+deb: build
+	rm -rf $(STAGE)
+	$(MAKE) --silent install DESTDIR=$(STAGE)
+	install -D -m 644 packaging/deb/conffiles $(STAGE)/DEBIAN/conffiles
+	install -m 755 packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm $(STAGE)/DEBIAN/
+	sed -e 's/@VERSION@/$(VERSION)/' -e "s/@ARCH@/$$(dpkg --print-architecture)/" packaging/deb/control.in > $(STAGE)/DEBIAN/control
+	dpkg-deb --root-owner-group --build $(STAGE) $(TARGET)/
+
+# Needs rpmbuild.
+rpm: build
+	rpmbuild -bb --define "_topdir $(abspath $(TARGET))/rpm" --define "countersign_version $(VERSION)" \
+	  --define "countersign_checkout $(CURDIR)" packaging/rpm/countersign.spec
 
 # Configuration, state and the log stay.
 uninstall:
