@@ -6,8 +6,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+
+use crate::deadline::Deadline;
 
 /// One mounted hierarchy: where it is, and which line of `/proc/PID/cgroup` speaks of it.
 #[derive(Clone)]
@@ -73,7 +76,9 @@ pub(crate) fn processes(group: &Path) -> Vec<i32> {
     pids
 }
 
-/// Ends every process of a group and below at once.
+/// Ends every process of a group and below at once, and waits until none is left.
 pub(crate) fn kill(group: &Path) -> Result<()> {
-    fs::write(group.join("cgroup.kill"), "1").with_context(|| format!("cgroup.kill in {}", group.display()))
+    fs::write(group.join("cgroup.kill"), "1").with_context(|| format!("cgroup.kill in {}", group.display()))?;
+    let empty = || processes(group).is_empty().then_some(());
+    Deadline::after(Duration::from_secs(5)).poll(empty).with_context(|| format!("{} outlives a kill", group.display()))
 }

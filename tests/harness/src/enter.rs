@@ -73,6 +73,11 @@ pub(crate) fn as_user(user: &str) -> Vec<String> {
     words(&["setpriv", &uid, &gid, "--init-groups", "--reset-env", "--", "sh", "-c", AT_HOME, "login"])
 }
 
+/// Whether a command line is that of the shell above a command.
+pub(crate) fn is_way_in(command: &str) -> bool {
+    command.strip_prefix("sh -c ").is_some_and(|script| script.starts_with(INSIDE))
+}
+
 pub(crate) fn words(list: &[&str]) -> Vec<String> {
     list.iter().map(|&word| word.to_owned()).collect()
 }

@@ -1,7 +1,7 @@
 //! The machine's file system: the host's root below, a tmpfs above.
 //!
 //! What enters: an empty directory; what leaves: a root that can be changed at will and vanishes with its mounts. It
-//! must never write to the host's own files. Unmounting is the guard's work, which was started before anything is mounted.
+//! must never write to the host's own files. What the host has mounted below its root is not part of it. Unmounting is the guard's work, which was started before anything is mounted.
 
 use std::ffi::CString;
 use std::fs;

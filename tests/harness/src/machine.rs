@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::builder::Builder;
 use crate::cgroup;
 use crate::command::{Account, Command};
-use crate::enter::Door;
+use crate::enter::{self, Door};
 use crate::guard::Guard;
 use crate::process::{Output, Process};
 use crate::pty::Terminal;
@@ -38,11 +38,14 @@ pub struct Running {
 /// PID 1 answers before it listens, so its socket is waited for.
 const BOOTED: &str = "until [ -S /run/systemd/private ]; do sleep 0.01; done; systemctl is-system-running --wait";
 
-/// Every mount below /proc goes; those in /sys are what makes it up, so they become writable instead.
-const UNCOVER: &str = r#"
-findmnt -rno TARGET -R /proc | tail -n +2 | tac | while read -r cover; do umount "$cover" || exit 1; done
-mount -o remount,bind,rw /sys
-findmnt -rno TARGET -R /sys | tail -n +2 | while read -r cover; do mount -o remount,bind,rw "$cover" || exit 1; done"#;
+/// Every mount below /proc goes, in rounds, for some lie below others; those in /sys are what makes it up, so they become
+/// writable instead, their common superblock first. Lazily, for units may have one open.
+const UNCOVER: &str = r#"set -e
+covers() { findmnt -rno TARGET -R "$1" | tail -n +2 | tac; }
+for round in 1 2 3; do for cover in $(covers /proc); do umount --lazy "$cover" 2>/dev/null || :; done; done
+[ -z "$(covers /proc)" ]
+mount -o remount,rw /sys/kernel
+for cover in /sys $(covers /sys); do mount -o remount,bind,rw "$cover"; done"#;
 
 impl Machine {
     /// Boots one with the three [`crate::users`] and nothing installed.
@@ -115,7 +118,7 @@ impl Machine {
         self.command(user, argv)?.spawn_pty()
     }
 
-    /// Everything that runs in it, entered commands included.
+    /// Everything that runs in it, commands of the test included; not what stands between them and the test.
     pub fn processes(&self) -> Vec<Running> {
         let mut pids: Vec<i32> = self.cgroups.iter().flat_map(|group| cgroup::processes(group)).collect();
         pids.sort_unstable();
@@ -161,8 +164,12 @@ impl Machine {
     }
 }
 
+/// `None` for what is outside the pid namespace (nspawn, the way in), and for a kernel thread or what just ended.
 fn running(pid: i32) -> Option<Running> {
-    let words = fs::read(format!("/proc/{pid}/cmdline")).ok().filter(|words| !words.is_empty())?;
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    let inside = pids.split_whitespace().count() > 1;
+    let words = fs::read(format!("/proc/{pid}/cmdline")).ok().filter(|words| inside && !words.is_empty())?;
     let command = String::from_utf8_lossy(&words).trim_end_matches('\0').replace('\0', " ");
-    Some(Running { pid, command })
+    (!enter::is_way_in(&command)).then_some(Running { pid, command })
 }

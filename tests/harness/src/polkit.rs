@@ -40,7 +40,7 @@ const AGENT_THEN_CLIENT: &str =
     r#": "$(pkttyagent --process $$ --notify-fd 4 4>&1 </dev/tty >/dev/tty 2>&1 &)"; exec "$@" </dev/null"#;
 /// Leads the session and stays after the client, for the terminal hangs up when its session's leader ends, and the
 /// agent's last words come a moment after the client's end. `$0` is the script above.
-const SESSION: &str = r#"trap : INT HUP; sh -c "$0" client "$@"; code=$?
+const SESSION: &str = r#"trap : INT; sh -c "$0" client "$@"; code=$?
 printf '%s\n' "-- the client ended: $code --" >/dev/tty && sleep 60; exit $code"#;
 const ENDED: &str = "-- the client ended: ";
 const OPENED: &str = "==== AUTHENTICATING FOR";

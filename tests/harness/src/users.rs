@@ -23,7 +23,7 @@ pub const STRANGER_PASSWORD: &str = "nobody here";
 
 /// Fast hashes keep a boot short; they protect nothing.
 const SCRIPT: &str = r#"set -e
-for user in agent admin stranger; do useradd --create-home --shell /bin/bash "$user"; done
+for user in agent admin stranger; do id "$user" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash "$user"; done
 gpasswd --members admin sudo >/dev/null
 printf '%s\n' "$@" | chpasswd --crypt-method SHA256"#;
 

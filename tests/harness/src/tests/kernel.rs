@@ -73,7 +73,7 @@ fn a_delegated_unit_makes_groups_and_kills_them_at_once() {
 #[test]
 fn by_default_the_hosts_kernel_settings_are_out_of_reach() {
     let machine = Machine::boot().unwrap();
-    let settings = "cat /proc/sys/kernel/panic >/proc/sys/kernel/panic";
+    let settings = "was=$(cat /proc/sys/kernel/panic); echo $was >/proc/sys/kernel/panic";
     assert!(!machine.run(["sh", "-c", settings]).unwrap().success());
 }
 
@@ -83,9 +83,10 @@ fn lifted_protections_are_lifted() {
     let capabilities = in_unit(&machine, "grep CapEff /proc/self/status").ok().unwrap().stdout;
     let host = std::fs::read_to_string("/proc/self/status").unwrap();
     assert!(host.contains(capabilities.trim()), "{capabilities}");
+    // What is written is what was there.
     for script in [
-        "cat /proc/sys/kernel/panic >/proc/sys/kernel/panic",
-        "cat /sys/kernel/mm/transparent_hugepage/khugepaged/defrag >/sys/kernel/mm/transparent_hugepage/khugepaged/defrag",
+        "was=$(cat /proc/sys/kernel/panic); echo $was >/proc/sys/kernel/panic",
+        "cd /sys/kernel/mm/transparent_hugepage; was=$(cat use_zero_page); echo $was >use_zero_page",
         "perl -e 'syscall(321, -1, 0, 0); exit($! == 22 ? 0 : 1)'",
         LANDLOCK,
     ] {

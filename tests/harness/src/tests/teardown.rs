@@ -109,6 +109,7 @@ fn victim() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test process of its own, to be killed")]
 fn a_killed_test_process_leaves_nothing() {
     let mut victim = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "tests::teardown::victim", "--nocapture"])
