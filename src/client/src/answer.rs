@@ -1,0 +1,162 @@
+//! Answers: the broker's dictionaries as JSON values.
+//!
+//! Enters: a dictionary from the bus. Leaves: [`Fields`], with every key that arrived, so that a newer broker's keys
+//! reach the programs that read `--json`. Structures that have names in the interface get them back here.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use zbus::Variant;
+
+use crate::error::ClientError;
+use crate::proxy::Answered;
+
+/// The names of the members of a target, `(sss)` on the bus.
+const TARGET: [&str; 3] = ["kind", "name", "access"];
+
+/// An answer, by key.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+#[serde(transparent)]
+pub struct Fields(BTreeMap<String, Value>);
+
+impl From<Answered> for Fields {
+    fn from(answered: Answered) -> Self {
+        let named = |(key, value): (String, zbus::OwnedVariant)| {
+            let value = json(&value);
+            let value = if key == "targets" { targets(value) } else { value };
+            (key, value)
+        };
+        Self(answered.into_iter().map(named).collect())
+    }
+}
+
+impl Fields {
+    /// The value of a key, if it arrived.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.get(key)
+    }
+
+    /// Adds what the client itself knows of the answer.
+    pub fn insert(&mut self, key: &str, value: Value) {
+        self.0.insert(key.to_owned(), value);
+    }
+
+    /// The text of a key; empty where it did not arrive or is none.
+    #[must_use]
+    pub fn text(&self, key: &str) -> &str {
+        self.get(key).and_then(Value::as_str).unwrap_or("")
+    }
+
+    /// The number of a key, if it arrived and is a whole one.
+    #[must_use]
+    pub fn number(&self, key: &str) -> Option<i64> {
+        self.get(key).and_then(Value::as_i64)
+    }
+
+    /// The texts of a list.
+    #[must_use]
+    pub fn list(&self, key: &str) -> Vec<&str> {
+        self.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// The text of a key without which the answer is of no use.
+    ///
+    /// # Errors
+    /// It did not arrive.
+    pub fn required(&self, key: &str) -> Result<&str, ClientError> {
+        self.get(key).and_then(Value::as_str).ok_or_else(|| ClientError::Answer { key: key.to_owned() })
+    }
+}
+
+/// A value of the bus as JSON. Descriptors have no JSON form and become `null`; bytes become text, what is not UTF-8
+/// replaced.
+#[must_use]
+pub fn json(value: &Variant<'_>) -> Value {
+    match value {
+        Variant::U8(n) => (*n).into(),
+        Variant::Bool(b) => (*b).into(),
+        Variant::I16(n) => (*n).into(),
+        Variant::U16(n) => (*n).into(),
+        Variant::I32(n) => (*n).into(),
+        Variant::U32(n) => (*n).into(),
+        Variant::I64(n) => (*n).into(),
+        Variant::U64(n) => (*n).into(),
+        Variant::F64(n) => (*n).into(),
+        Variant::Str(text) => text.as_str().into(),
+        Variant::Signature(signature) => signature.to_string().into(),
+        Variant::ObjectPath(path) => path.as_str().into(),
+        Variant::Variant(inner) => json(inner),
+        Variant::Array(array) if *array.element_signature() == zbus::signature!("y") => bytes(array),
+        Variant::Array(array) => array.inner().iter().map(json).collect(),
+        Variant::Dict(dict) => dict.iter().map(|(key, value)| (word(key), json(value))).collect::<Map<_, _>>().into(),
+        Variant::Structure(structure) => structure.fields().iter().map(json).collect(),
+        Variant::Fd(_) => Value::Null,
+    }
+}
+
+fn bytes(array: &zbus::Array<'_>) -> Value {
+    let bytes: Vec<u8> =
+        array.inner().iter().filter_map(|byte| if let Variant::U8(byte) = byte { Some(*byte) } else { None }).collect();
+    String::from_utf8_lossy(&bytes).into()
+}
+
+fn word(key: &Variant<'_>) -> String {
+    let value = json(key);
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Targets are structures on the bus and objects in JSON, as `policy explain` has them.
+fn targets(value: Value) -> Value {
+    let Value::Array(targets) = value else { return value };
+    targets.into_iter().map(target).collect()
+}
+
+fn target(value: Value) -> Value {
+    let Some(members) = value.as_array().filter(|members| members.len() == TARGET.len()) else { return value };
+    TARGET.iter().map(|name| (*name).to_owned()).zip(members.iter().cloned()).collect::<Map<_, _>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use serde_json::json as js;
+
+    use super::*;
+
+    fn answered(key: &str, value: Variant<'_>) -> Fields {
+        Answered::from([(key.to_owned(), value.try_into_owned().unwrap())]).into()
+    }
+
+    #[test]
+    fn every_sort_of_value_has_its_json() {
+        let dict: HashMap<&str, Variant<'_>> = HashMap::from([("a", Variant::from(1_u32))]);
+        for (value, expected) in [
+            (Variant::from(true), js!(true)),
+            (Variant::from(-1_i32), js!(-1)),
+            (Variant::from(u64::MAX), js!(u64::MAX)),
+            (Variant::from("x"), js!("x")),
+            (Variant::from(vec!["x", "y"]), js!(["x", "y"])),
+            (Variant::from(vec![0x68_u8, 0xff]), js!("h\u{fffd}")),
+            (Variant::from(("a", 2_u8)), js!(["a", 2])),
+            (Variant::from(dict), js!({"a": 1})),
+        ] {
+            assert_eq!(json(&value), expected);
+        }
+    }
+
+    #[test]
+    fn targets_get_their_names_back() {
+        let fields = answered("targets", Variant::from(vec![("path", "/etc/x", "write")]));
+        assert_eq!(fields.get("targets"), Some(&js!([{"kind": "path", "name": "/etc/x", "access": "write"}])));
+    }
+
+    #[test]
+    fn a_missing_key_is_named() {
+        let fields = answered("id", Variant::from("0123"));
+        assert_eq!(fields.required("id").unwrap(), "0123");
+        assert!(matches!(fields.required("digest"), Err(ClientError::Answer { key }) if key == "digest"));
+        assert_eq!((fields.text("digest"), fields.number("id"), fields.list("id").len()), ("", None, 0));
+    }
+}

@@ -1,0 +1,162 @@
+//! An ask: what a caller wants of the broker, before anybody has looked at it.
+//!
+//! Leaves as the dictionary that `Plan` and `Submit` take. Nothing is checked here: the broker's bounds are the only
+//! ones, so that no second set of them can drift.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+
+use zbus::Variant;
+
+use crate::proxy::Dictionary;
+
+/// What is to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// These words.
+    Argv(Vec<String>),
+    /// This line of shell text.
+    Shell(String),
+}
+
+/// A request as the client makes it.
+#[derive(Debug)]
+pub struct Ask {
+    /// What is to run.
+    pub what: What,
+    /// Where: an absolute path.
+    pub cwd: String,
+    /// What is added to the environment.
+    pub env: HashMap<String, String>,
+    /// A sealed memory file that becomes stdin.
+    pub stdin: Option<OwnedFd>,
+    /// Where the job's output goes, stdout and stderr; without it only a preview comes back.
+    pub output: Option<(OwnedFd, OwnedFd)>,
+    /// The time that the job may take, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// Why, in the caller's words.
+    pub reason: Option<String>,
+    /// Who the caller says it is.
+    pub agent: Option<String>,
+    /// Nothing else may be changed.
+    pub targets: Vec<String>,
+    /// The highest tier that the caller accepts.
+    pub max_tier: Option<String>,
+    /// A narrower sandbox.
+    pub profile: Option<String>,
+    /// The request outlives the caller's connection.
+    pub detach: bool,
+}
+
+impl Ask {
+    /// An ask with nothing but what is to run and where.
+    #[must_use]
+    pub fn new(what: What, cwd: String) -> Self {
+        Self {
+            what,
+            cwd,
+            env: HashMap::new(),
+            stdin: None,
+            output: None,
+            timeout_ms: None,
+            reason: None,
+            agent: None,
+            targets: Vec::new(),
+            max_tier: None,
+            profile: None,
+            detach: false,
+        }
+    }
+
+    /// The dictionary of the bus. Keys that were not set are left out.
+    #[must_use]
+    pub fn dictionary(&self) -> Dictionary<'_> {
+        let mut keys: Dictionary<'_> = HashMap::from([("cwd", Variant::from(self.cwd.as_str()))]);
+        match &self.what {
+            What::Argv(words) => keys.insert("argv", Variant::from(words)),
+            What::Shell(text) => keys.insert("shell", Variant::from(text.as_str())),
+        };
+        let texts = [
+            ("reason", &self.reason),
+            ("agent", &self.agent),
+            ("max_tier", &self.max_tier),
+            ("profile", &self.profile),
+        ];
+        keys.extend(texts.into_iter().filter_map(|(key, text)| Some((key, Variant::from(text.as_deref()?)))));
+        keys.extend(self.timeout_ms.map(|ms| ("timeout_ms", Variant::from(ms))));
+        keys.extend((!self.targets.is_empty()).then(|| ("targets", Variant::from(&self.targets))));
+        keys.extend((!self.env.is_empty()).then(|| ("env", Variant::from(self.env.clone()))));
+        keys.extend(self.detach.then(|| ("detach", Variant::from(true))));
+        keys.extend(self.stdin.as_ref().map(|fd| ("stdin", Variant::Fd(fd.into()))));
+        if let Some((stdout, stderr)) = &self.output {
+            keys.extend([("stdout", Variant::Fd(stdout.into())), ("stderr", Variant::Fd(stderr.into()))]);
+        }
+        keys
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::json;
+
+    fn keys(ask: &Ask) -> Vec<&str> {
+        let mut keys: Vec<&str> = ask.dictionary().into_keys().collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    #[test]
+    fn what_was_not_said_is_not_sent() {
+        assert_eq!(keys(&Ask::new(What::Argv(vec!["id".to_owned()]), "/".to_owned())), ["argv", "cwd"]);
+        assert_eq!(keys(&Ask::new(What::Shell("id".to_owned()), "/".to_owned())), ["cwd", "shell"]);
+    }
+
+    #[test]
+    fn everything_that_was_said_is_sent_under_the_interfaces_names() {
+        let fd = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        let ask = Ask {
+            env: HashMap::from([("LANG".to_owned(), "C".to_owned())]),
+            stdin: Some(fd()),
+            output: Some((fd(), fd())),
+            timeout_ms: Some(5),
+            reason: Some("r".to_owned()),
+            agent: Some("a".to_owned()),
+            targets: vec!["/etc/x".to_owned()],
+            max_tier: Some("T1".to_owned()),
+            profile: Some("observe".to_owned()),
+            detach: true,
+            ..Ask::new(What::Argv(vec!["id".to_owned(), "-u".to_owned()]), "/".to_owned())
+        };
+        let all = [
+            "agent",
+            "argv",
+            "cwd",
+            "detach",
+            "env",
+            "max_tier",
+            "profile",
+            "reason",
+            "stderr",
+            "stdin",
+            "stdout",
+            "targets",
+            "timeout_ms",
+        ];
+        assert_eq!(keys(&ask), all);
+        let sent = ask.dictionary();
+        let signatures = [
+            ("argv", "as"),
+            ("env", "a{ss}"),
+            ("targets", "as"),
+            ("timeout_ms", "t"),
+            ("detach", "b"),
+            ("stdin", "h"),
+            ("max_tier", "s"),
+        ];
+        for (key, signature) in signatures {
+            assert_eq!(sent[key].value_signature().to_string(), signature, "{key}");
+        }
+        assert_eq!(json(&sent["argv"]), serde_json::json!(["id", "-u"]));
+    }
+}

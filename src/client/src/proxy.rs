@@ -1,0 +1,95 @@
+//! The broker's interfaces as it serves them, one trait each. Nothing here but the bus's own words.
+
+use std::collections::HashMap;
+
+use zbus::{OwnedObjectPath, OwnedVariant, Variant};
+
+/// A dictionary as it is sent.
+pub type Dictionary<'a> = HashMap<&'a str, Variant<'a>>;
+/// A dictionary as it arrives.
+pub type Answered = HashMap<String, OwnedVariant>;
+
+/// The broker itself.
+#[zbus::proxy(
+    interface = "org.countersign.Broker1",
+    default_service = "org.countersign.Broker1",
+    default_path = "/org/countersign/Broker1"
+)]
+pub trait Broker1 {
+    /// Says everything that would happen; nothing does.
+    fn plan(&self, request: &Dictionary<'_>) -> zbus::Result<Answered>;
+
+    /// Makes a request that waits in the queue where a human must decide.
+    fn submit(&self, request: &Dictionary<'_>) -> zbus::Result<OwnedObjectPath>;
+
+    /// Makes a request for which a dialog may open in the caller's session.
+    #[zbus(name = "Submit", allow_interactive_auth)]
+    fn submit_with_dialog(&self, request: &Dictionary<'_>) -> zbus::Result<OwnedObjectPath>;
+
+    /// Stops the broker and every job, until an operator clears it.
+    fn stop(&self, reason: &str) -> zbus::Result<()>;
+
+    /// `green`, `amber` or `red`.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn state(&self) -> zbus::Result<String>;
+
+    /// `open`, `guarded` or `readonly`.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn mode(&self) -> zbus::Result<String>;
+
+    /// The broker's version.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn version(&self) -> zbus::Result<String>;
+
+    /// The version and digest of the policy in force.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn ruleset(&self) -> zbus::Result<String>;
+
+    /// Whether the caller's taint latch is armed.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn tainted(&self) -> zbus::Result<bool>;
+}
+
+/// One request.
+#[zbus::proxy(
+    interface = "org.countersign.Broker1.Request",
+    default_service = "org.countersign.Broker1",
+    assume_defaults = false
+)]
+pub trait Request {
+    /// Takes the request back, and ends its job if it runs.
+    fn cancel(&self) -> zbus::Result<()>;
+
+    /// Waits for the end and says how it went.
+    fn result(&self) -> zbus::Result<Answered>;
+
+    /// How far the request has come.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn phase(&self) -> zbus::Result<String>;
+
+    /// The form of its digest that people compare.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn fingerprint(&self) -> zbus::Result<String>;
+}
+
+/// Those who decide.
+#[zbus::proxy(
+    interface = "org.countersign.Broker1.Approvals",
+    default_service = "org.countersign.Broker1",
+    default_path = "/org/countersign/Broker1"
+)]
+pub trait Approvals {
+    /// The requests that the caller may see.
+    fn list(&self) -> zbus::Result<Vec<Answered>>;
+
+    /// One request in full.
+    fn show(&self, id: &str) -> zbus::Result<Answered>;
+
+    /// Says yes to one digest; polkit asks the caller who says it.
+    #[zbus(allow_interactive_auth)]
+    fn approve(&self, id: &str, digest: &str) -> zbus::Result<()>;
+
+    /// Says no.
+    #[zbus(allow_interactive_auth)]
+    fn refuse(&self, id: &str, digest: &str, reason: &str) -> zbus::Result<()>;
+}
