@@ -93,6 +93,9 @@ pub enum FromLauncher {
     Ready {
         /// The digest and version of what it loaded.
         ruleset: Ruleset,
+        /// Who lifted the kill switch since the last run, and why. The front's first record says so.
+        #[serde(default)]
+        cleared: Option<StopNote>,
     },
     /// The answer to `Pin`.
     Pinned {

@@ -1,0 +1,183 @@
+//! The shipped profiles parse, mean what the design says, and a mistake in one is an error and never a wider sandbox.
+
+use super::*;
+use crate::target::{Access, Target, TargetKind};
+
+const OBSERVE: &str = include_str!("../../../../policy/profiles/observe.toml");
+const CHANGE: &str = include_str!("../../../../policy/profiles/change.toml");
+const SYSTEM: &str = include_str!("../../../../policy/profiles/system.toml");
+
+fn parse(texts: &[&str]) -> Result<Profiles, ProfileError> {
+    let files: Vec<TextFile<'_>> = texts.iter().map(|text| TextFile { name: "p.toml", text }).collect();
+    Profiles::parse(&files)
+}
+
+fn shipped() -> Profiles {
+    parse(&[OBSERVE, CHANGE, SYSTEM]).unwrap()
+}
+
+fn written(name: &str) -> Target {
+    Target { kind: TargetKind::Path, name: name.to_owned(), access: Access::Write }
+}
+
+#[test]
+fn the_shipped_profiles_are_those_of_the_tiers() {
+    let profiles = shipped();
+    for (name, written) in [
+        (ProfileName::observe(), Written::Nothing),
+        (ProfileName::change(), Written::Targets),
+        (ProfileName::system(), Written::Everything),
+    ] {
+        assert_eq!(profiles.get(&name).unwrap().files.written, written, "{name:?}");
+    }
+}
+
+#[test]
+fn observe_has_one_capability_and_no_socket_that_leads_out() {
+    let profiles = shipped();
+    let observe = profiles.get(&ProfileName::observe()).unwrap();
+    let names: Vec<&str> = observe.capabilities.iter().map(|each| each.name.name()).collect();
+    assert_eq!(names, ["DAC_READ_SEARCH"]);
+    assert!(!observe.reaches_out());
+    assert_ne!(observe.user, "root");
+}
+
+#[test]
+fn change_opens_no_socket_at_all() {
+    assert_eq!(shipped().get(&ProfileName::change()).unwrap().sockets, vec![]);
+}
+
+#[test]
+fn no_profile_has_the_kernels_own_capabilities_or_lifts_its_surface() {
+    let surface = [
+        CallSet::Modules,
+        CallSet::Boot,
+        CallSet::KernelPrograms,
+        CallSet::PageFaults,
+        CallSet::Processes,
+        CallSet::Keys,
+        CallSet::Handles,
+        CallSet::IoUring,
+        CallSet::Mounts,
+        CallSet::Namespaces,
+        CallSet::Swap,
+        CallSet::Ports,
+        CallSet::Accounting,
+        CallSet::Personality,
+        CallSet::Clock,
+        CallSet::Terminals,
+    ];
+    let own = [
+        "SYS_MODULE",
+        "SYS_RAWIO",
+        "SYS_BOOT",
+        "SYS_TIME",
+        "MAC_OVERRIDE",
+        "MAC_ADMIN",
+        "BPF",
+        "PERFMON",
+        "AUDIT_CONTROL",
+        "SYS_PTRACE",
+        "SYS_PACCT",
+        "CHECKPOINT_RESTORE",
+        "SETPCAP",
+    ];
+    for profile in shipped().iter() {
+        assert!(surface.iter().all(|set| profile.refused_calls.contains(set)), "{:?}", profile.name);
+        assert!(profile.capabilities.iter().all(|each| !own.contains(&each.name.name())), "{:?}", profile.name);
+        assert!(profile.files.hidden.contains(&PlaceSet::OwnSecrets), "{:?}", profile.name);
+        assert!(profile.files.protected.contains(&PlaceSet::Own), "{:?}", profile.name);
+    }
+}
+
+#[test]
+fn within_is_true_where_it_is_said() {
+    let profiles = shipped();
+    for narrow in profiles.iter() {
+        for wide in narrow.within.iter().filter_map(|name| profiles.get(name)) {
+            assert!(wide.refused_calls.iter().all(|set| narrow.refused_calls.contains(set)));
+            let has = |each: &CapabilityAllowance| wide.capabilities.iter().any(|other| other.name == each.name);
+            assert!(narrow.capabilities.iter().all(has));
+            assert!(narrow.limits.seconds <= wide.limits.seconds && narrow.limits.tasks <= wide.limits.tasks);
+            assert!(narrow.limits.output_mib <= wide.limits.output_mib);
+            assert!(wide.files.protected.iter().all(|set| narrow.files.protected.contains(set)));
+            assert!(wide.files.hidden.iter().all(|set| narrow.files.hidden.contains(set)));
+        }
+    }
+}
+
+#[test]
+fn narrower_is_itself_or_said_and_never_the_other_way_round() {
+    let profiles = shipped();
+    let (observe, change, system) = (ProfileName::observe(), ProfileName::change(), ProfileName::system());
+    assert!(profiles.is_within(&observe, &system) && profiles.is_within(&change, &system));
+    assert!(profiles.is_within(&observe, &observe));
+    assert!(!profiles.is_within(&system, &observe) && !profiles.is_within(&system, &change));
+    assert!(!profiles.is_within(&observe, &change), "observe opens sockets that change does not");
+    assert!(!profiles.is_within(&ProfileName::new("nowhere").unwrap(), &system));
+}
+
+#[test]
+fn a_mistake_is_an_error() {
+    for (from, to) in [
+        ("written = \"nothing\"", "written = \"anything\""),
+        ("written = \"nothing\"", "writen = \"nothing\""),
+        ("\"modules\"", "\"module\""),
+        ("DAC_READ_SEARCH\"", "CAP_DAC_READ_SEARCH\""),
+        ("DAC_READ_SEARCH\"", "ALL\""),
+        ("kind = \"unix\"", "kind = \"any\""),
+        ("path = \"/dev/null\"", "path = \"dev/null\""),
+        ("network = \"host\"", "network = \"yes\""),
+        ("landlock_abi = 2", ""),
+        ("within = [\"system\"]", "within = [\"sytem\"]"),
+        ("why = \"zeros\"", "why = \" \""),
+        ("why = \"zeros\"", ""),
+        ("name = \"observe\"", "name = \"Observe\""),
+    ] {
+        let text = OBSERVE.replacen(from, to, 1);
+        assert_ne!(text, OBSERVE, "{from}");
+        assert!(parse(&[&text, CHANGE, SYSTEM]).is_err(), "{from} → {to}");
+    }
+}
+
+#[test]
+fn limits_hold_at_n_and_n_plus_one() {
+    for (key, good, bad) in [
+        ("seconds = 30", "seconds = 86400", "seconds = 86401"),
+        ("seconds = 30", "seconds = 1", "seconds = 0"),
+        ("tasks = 64", "tasks = 65536", "tasks = 65537"),
+        ("memory_mib = 512", "memory_mib = 16", "memory_mib = 15"),
+        ("output_mib = 64", "output_mib = 1", "output_mib = 0"),
+    ] {
+        assert!(parse(&[&OBSERVE.replacen(key, good, 1), SYSTEM]).is_ok(), "{good}");
+        assert!(parse(&[&OBSERVE.replacen(key, bad, 1), SYSTEM]).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn two_files_cannot_define_one_profile() {
+    assert!(matches!(parse(&[SYSTEM, SYSTEM]), Err(ProfileError::Twice { .. })));
+}
+
+#[test]
+fn a_wider_profile_has_another_digest() {
+    let profiles = shipped();
+    let wider = parse(&[&SYSTEM.replacen("seconds = 900", "seconds = 901", 1)]).unwrap();
+    let name = ProfileName::system();
+    assert_ne!(profiles.get(&name).unwrap().digest().unwrap(), wider.get(&name).unwrap().digest().unwrap());
+    assert_eq!(profiles.digest().unwrap(), shipped().digest().unwrap());
+}
+
+#[test]
+fn the_words_name_the_paths_and_nothing_in_them_is_alive() {
+    let profiles = shipped();
+    let change = profiles.get(&ProfileName::change()).unwrap();
+    let words = change.may_touch(&[written("/etc/x\n\u{1b}[31m\u{202e}")]);
+    assert!(words.contains("/etc/x") && words.contains("nothing else") && words.contains("no network"), "{words}");
+    assert!(!words.contains(['\n', '\u{1b}', '\u{202e}']), "{words}");
+    let many: Vec<Target> = (0..7).map(|n| written(&format!("/srv/{n}"))).collect();
+    assert!(change.may_touch(&many).contains("and 3 more"));
+    let observe = profiles.get(&ProfileName::observe()).unwrap().may_touch(&[]);
+    assert!(observe.contains("change nothing") && observe.contains("no network"), "{observe}");
+    assert!(profiles.get(&ProfileName::system()).unwrap().may_touch(&[]).contains("may use the network"));
+}
