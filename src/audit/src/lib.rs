@@ -1,1 +1,28 @@
-//! (scaffold)
+//! countersign-audit: where the log is kept and how it is checked. SEC-2, SEC-9, SEC-10.
+//!
+//! ```text
+//!   front ── Draft ──▶ Writer (one thread, group commit) ──▶ Store ──▶ audit.db (SQLite, only ever longer)
+//!   client ── a path ──▶ Log (list, show)   verify ──▶ Report: verified, torn, or tampered with and where
+//! ```
+//!
+//! Enters: drafts of records, and log files. Leaves: entries that are on the disk, and reports. It decides nothing
+//! about requests, and what it cannot write it reports; it never drops a record in silence.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod journal;
+mod log;
+mod place;
+mod schema;
+mod snapshot;
+mod store;
+mod verify;
+mod writer;
+
+pub use error::{Flaw, StoreError};
+pub use log::{Direction, Log};
+pub use place::DATABASE;
+pub use store::{Head, Store};
+pub use verify::{Report, Rule, verify};
+pub use writer::{Reply, Writer};

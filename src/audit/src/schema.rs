@@ -1,0 +1,78 @@
+//! The database's tables, and the triggers that let the log only ever grow. SEC-10.
+//!
+//! The triggers stop mistakes and other people's programs; somebody who may write the file can drop them, and is
+//! found by the chain. A database whose schema is not exactly this one is refused.
+
+use rusqlite::{Connection, Transaction};
+
+use crate::error::StoreError;
+
+/// Marks the file as a log of ours: `CSGN` as a number.
+const APPLICATION_ID: i32 = 0x4353_474e;
+/// The version of the tables.
+const SCHEMA_VERSION: i32 = 1;
+
+/// Every object of the schema by name, in the order in which they are made.
+const OBJECTS: [(&str, &str); 7] = [
+    ("entries", "CREATE TABLE entries (seq INTEGER PRIMARY KEY, hash BLOB NOT NULL, body BLOB NOT NULL) STRICT"),
+    (
+        "head",
+        "CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash BLOB NOT NULL) STRICT",
+    ),
+    (
+        "entries_grow_at_the_end",
+        "CREATE TRIGGER entries_grow_at_the_end BEFORE INSERT ON entries \
+         WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM entries) \
+         BEGIN SELECT RAISE(ABORT, 'an entry is only added at the end'); END",
+    ),
+    (
+        "entries_never_change",
+        "CREATE TRIGGER entries_never_change BEFORE UPDATE ON entries \
+         BEGIN SELECT RAISE(ABORT, 'an entry never changes'); END",
+    ),
+    (
+        "entries_never_go",
+        "CREATE TRIGGER entries_never_go BEFORE DELETE ON entries \
+         BEGIN SELECT RAISE(ABORT, 'an entry is never removed'); END",
+    ),
+    (
+        "head_only_advances",
+        "CREATE TRIGGER head_only_advances BEFORE UPDATE ON head WHEN NEW.seq <= OLD.seq \
+         BEGIN SELECT RAISE(ABORT, 'the head only advances'); END",
+    ),
+    (
+        "head_never_goes",
+        "CREATE TRIGGER head_never_goes BEFORE DELETE ON head \
+         BEGIN SELECT RAISE(ABORT, 'the head is never removed'); END",
+    ),
+];
+
+/// Makes the tables of an empty database.
+pub(crate) fn create(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    for (_, sql) in OBJECTS {
+        transaction.execute(sql, [])?;
+    }
+    transaction.execute("INSERT INTO head VALUES (1, 0, zeroblob(32))", [])?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    Ok(())
+}
+
+/// Whether nothing was ever put into this database.
+pub(crate) fn is_blank(connection: &Connection) -> Result<bool, StoreError> {
+    let objects: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(objects == 0)
+}
+
+/// Whether the schema is exactly this one.
+pub(crate) fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+    if number("application_id")? != APPLICATION_ID || number("user_version")? != SCHEMA_VERSION {
+        return Ok(false);
+    }
+    let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY rowid")?;
+    let found = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)))?;
+    let found: Vec<_> = found.collect::<Result<_, _>>()?;
+    let ours = OBJECTS.map(|(name, sql)| (name.to_owned(), Some(sql.to_owned())));
+    Ok(found.as_slice() == ours.as_slice())
+}

@@ -1,0 +1,129 @@
+//! The writer: one thread that owns the store and commits whatever has queued in one transaction.
+//!
+//! ```text
+//!   append ─▶ queue (bounded) ─▶ thread: take one, take all that wait ─▶ one commit ─▶ reply to each
+//!                                      nothing for a second ─▶ checkpoint
+//! ```
+//!
+//! Enters: drafts with a reply each. Leaves: the entries, or one error for every draft of that commit. A reply is
+//! called exactly once, unless the thread died; then it is dropped, which the asker must take for a failure.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use countersign_core::record::{Draft, Entry};
+
+use crate::error::StoreError;
+use crate::store::Store;
+
+/// What is done with the outcome of an append. Called on the writer's thread: it must be short and must not block.
+pub type Reply = Box<dyn FnOnce(Result<Vec<Entry>, StoreError>) + Send>;
+
+/// The most appends that wait. Above every bound on open requests, so that a full queue means a disk that hangs.
+const QUEUE: usize = 4_096;
+/// The most appends in one commit, so that the first of them does not wait for ever.
+const GROUP: usize = 512;
+/// How long the writer is idle before it empties SQLite's journal.
+const IDLE: Duration = Duration::from_secs(1);
+
+enum Job {
+    Append { drafts: Vec<Draft>, reply: Reply },
+    Stop { done: Reply },
+}
+
+/// The way to the writer's thread. Dropping it ends the thread once the queue is empty.
+#[derive(Debug)]
+pub struct Writer {
+    queue: SyncSender<Job>,
+}
+
+impl Writer {
+    /// Starts the thread `audit-writer`, which owns the store from now on.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn start(store: Store) -> Result<Self, StoreError> {
+        let (queue, jobs) = sync_channel(QUEUE);
+        let builder = thread::Builder::new().name("audit-writer".to_owned());
+        builder.spawn(move || run(store, &jobs)).map_err(|error| StoreError::Thread(Arc::new(error)))?;
+        Ok(Self { queue })
+    }
+
+    /// Queues these records; `reply` gets their entries, in order, when they are on the disk. All or none. Never blocks.
+    pub fn append(&self, drafts: Vec<Draft>, reply: Reply) {
+        self.queue(Job::Append { drafts, reply });
+    }
+
+    /// Writes all that is queued, empties the journal and ends the thread; then `done` gets an empty list. What is
+    /// appended later is answered with [`StoreError::Gone`].
+    pub fn stop(&self, done: Reply) {
+        self.queue(Job::Stop { done });
+    }
+
+    fn queue(&self, job: Job) {
+        match self.queue.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(job)) => job.refuse(StoreError::Overloaded),
+            Err(TrySendError::Disconnected(job)) => job.refuse(StoreError::Gone),
+        }
+    }
+}
+
+impl Job {
+    fn refuse(self, error: StoreError) {
+        match self {
+            Self::Append { reply, .. } | Self::Stop { done: reply } => reply(Err(error)),
+        }
+    }
+}
+
+fn run(mut store: Store, jobs: &Receiver<Job>) {
+    let mut dirty = false;
+    loop {
+        let first = match jobs.recv_timeout(IDLE) {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Timeout) => {
+                // A checkpoint that fails loses nothing; it is tried again after the next idle second.
+                dirty = dirty && store.checkpoint().is_err();
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        let group: Vec<Job> = std::iter::once(first).chain(jobs.try_iter().take(GROUP)).collect();
+        dirty = true;
+        if let Some(done) = commit(&mut store, group, jobs) {
+            done(store.checkpoint().map(|()| Vec::new()));
+            break;
+        }
+    }
+}
+
+/// Commits the appends of a group and answers them; returns the end's reply if the group asked for the end.
+fn commit(store: &mut Store, group: Vec<Job>, jobs: &Receiver<Job>) -> Option<Reply> {
+    let (mut drafts, mut replies, mut end) = (Vec::new(), Vec::new(), None);
+    for job in group {
+        match (job, &end) {
+            (Job::Append { drafts: more, reply }, None) => {
+                replies.push((more.len(), reply));
+                drafts.extend(more);
+            }
+            (Job::Stop { done }, None) => end = Some(done),
+            (late, Some(_)) => late.refuse(StoreError::Gone),
+        }
+    }
+    match store.append(&drafts) {
+        Ok(entries) => {
+            let mut entries = entries.into_iter();
+            for (count, reply) in replies {
+                reply(Ok(entries.by_ref().take(count).collect()));
+            }
+        }
+        Err(error) => replies.into_iter().for_each(|(_, reply)| reply(Err(error.clone()))),
+    }
+    if end.is_some() {
+        jobs.try_iter().for_each(|late| late.refuse(StoreError::Gone));
+    }
+    end
+}
