@@ -60,7 +60,20 @@ impl Door {
         let (group, count) = (group.display().to_string(), self.others.len().to_string());
         let mut line = words(&["sh", "-c", OUTSIDE, "enter", &group, &count]);
         line.extend(self.others.iter().map(|other| other.display().to_string()));
-        line.extend(words(&["nsenter", "-t", &self.leader.to_string(), "-a", "--", "sh", "-c", INSIDE, "inside"]));
+        // A test that runs in the background of a shell ignores SIGINT, which a child would inherit.
+        line.extend(words(&[
+            "env",
+            "--default-signal",
+            "nsenter",
+            "-t",
+            &self.leader.to_string(),
+            "-a",
+            "--",
+            "sh",
+            "-c",
+            INSIDE,
+            "inside",
+        ]));
         line.extend(below.iter().cloned());
         line.extend(argv.iter().cloned());
         line
