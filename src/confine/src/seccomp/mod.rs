@@ -1,0 +1,114 @@
+//! Step `seccomp`: filters over system calls, compiled once from data, installed last; read back.
+//!
+//! ```text
+//!   1. guard     a foreign call table or a call that is younger than this list: it does not exist (ENOSYS)
+//!   2. sockets   a kind that is not allowed: this machine does not have it (EAFNOSUPPORT)
+//!   3. refused   everything in the refused sets: not permitted (EPERM)
+//! ```
+//!
+//! The guard also makes `clone3` vanish, so that the C library falls back to `clone`, whose flags a filter can see.
+
+mod calls;
+mod guard;
+mod sockets;
+
+use std::collections::BTreeMap;
+
+use countersign_core::digest::Digest;
+use countersign_core::profile::{CallSet, Socket};
+use rustix::thread::SecureComputingMode;
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, SeccompRule, TargetArch};
+
+use crate::{ConfineError, Layer, layer};
+
+/// The rules of one filter: by number of the call, the conditions of which any one suffices; none means always.
+pub(crate) type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+
+/// What a process may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Starts {
+    /// Threads, processes and programs.
+    Anything,
+    /// Threads of its own only.
+    Threads,
+}
+
+/// What the filters refuse.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusals<'a> {
+    /// The sets of calls.
+    pub sets: &'a [CallSet],
+    /// The kinds of socket that are *not* refused.
+    pub sockets: &'a [Socket],
+    /// What may be started.
+    pub starts: Starts,
+}
+
+/// Compiled filters, ready to be installed any number of times.
+#[derive(Debug, Clone)]
+pub struct Filters {
+    programs: Vec<BpfProgram>,
+    calls: usize,
+    digest: Digest,
+}
+
+/// Compiles the filters.
+///
+/// # Errors
+/// The architecture is not one that the filters are written for, or a filter is too large.
+pub fn compile(refusals: &Refusals<'_>) -> Result<Filters, ConfineError> {
+    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(ConfineError::Compile)?;
+    let refused = calls::refused(refusals).map_err(ConfineError::Compile)?;
+    let kinds = sockets::others_than(refusals.sockets).map_err(ConfineError::Compile)?;
+    let counted = refused.len();
+    let programs = vec![
+        guard::program(),
+        program(kinds, nix::libc::EAFNOSUPPORT, arch)?,
+        program(refused, nix::libc::EPERM, arch)?,
+    ];
+    let digest = digest(&programs);
+    Ok(Filters { programs, calls: counted, digest })
+}
+
+/// Installs the filters on this thread for good. Needs `no_new_privs`.
+///
+/// # Errors
+/// The kernel refused, or shows no filter afterwards.
+pub fn install(filters: &Filters) -> Result<Layer, ConfineError> {
+    for program in &filters.programs {
+        seccompiler::apply_filter(program).map_err(ConfineError::Seccomp)?;
+    }
+    match rustix::thread::secure_computing_mode() {
+        Ok(SecureComputingMode::Filter) => Ok(layer("seccomp", filters.words())),
+        Ok(_) | Err(_) => Err(ConfineError::NotFiltered),
+    }
+}
+
+impl Filters {
+    fn words(&self) -> String {
+        let instructions: usize = self.programs.iter().map(Vec::len).fold(0, usize::saturating_add);
+        format!(
+            "{} filters, {} calls refused or looked at, {instructions} instructions, sha256 {}",
+            self.programs.len(),
+            self.calls,
+            self.digest
+        )
+    }
+}
+
+fn program(rules: Rules, errno: i32, arch: TargetArch) -> Result<BpfProgram, ConfineError> {
+    let refuse = SeccompAction::Errno(errno.unsigned_abs());
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch).map_err(ConfineError::Compile)?;
+    filter.try_into().map_err(ConfineError::Compile)
+}
+
+/// Over the instructions as the kernel gets them.
+fn digest(programs: &[BpfProgram]) -> Digest {
+    let mut bytes = Vec::new();
+    for instruction in programs.iter().flatten() {
+        bytes.extend_from_slice(&instruction.code.to_le_bytes());
+        bytes.extend_from_slice(&[instruction.jt, instruction.jf]);
+        bytes.extend_from_slice(&instruction.k.to_le_bytes());
+    }
+    Digest::of(&bytes)
+}
