@@ -16,7 +16,6 @@ pub mod broker;
 pub mod error;
 pub mod name;
 pub mod proxy;
-pub mod shown;
 pub mod stopped;
 
 pub use answer::Fields;

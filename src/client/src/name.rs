@@ -3,9 +3,9 @@
 //! Enters: a word and the requests that there are. Leaves: one id, or that none or several fit. A guess is never made.
 
 use countersign_core::request::RequestId;
+use countersign_core::text::shown;
 
 use crate::error::ClientError;
-use crate::shown;
 
 /// The fewest digits by which an id may be named.
 pub const MIN_DIGITS: usize = 4;
@@ -75,7 +75,7 @@ impl Name {
 }
 
 fn none(word: &str) -> ClientError {
-    ClientError::Name { shown: shown::inert(word, MAX_SHOWN), several: false }
+    ClientError::Name { shown: shown(word, MAX_SHOWN).into(), several: false }
 }
 
 /// The form `7F3A-91C2-D4`, in either case.

@@ -9,9 +9,9 @@ use std::path::Path;
 
 use countersign_core::code::Code;
 use countersign_core::message::StopNote;
+use countersign_core::text::shown;
 
 use crate::error::ClientError;
-use crate::shown;
 
 /// Where the note is, below the root.
 pub const NOTE: &str = "run/countersign/stopped";
@@ -59,9 +59,9 @@ impl Latch {
             Self::Open => None,
             Self::Engaged(note) => Some(format!(
                 "The broker was stopped by {} at {} ({}): an operator clears it with `countersign clear`.",
-                shown::inert(&note.who, MAX_WHY),
+                shown(&note.who, MAX_WHY),
                 note.time.rfc3339(),
-                shown::inert(&note.why, MAX_WHY),
+                shown(&note.why, MAX_WHY),
             )),
             Self::Unreadable => {
                 Some("The broker is stopped: an operator clears it with `countersign clear`.".to_owned())

@@ -1,0 +1,116 @@
+//! `audit`: the log, read and verified without the broker.
+//!
+//! Enters: a log or a copy of one. Leaves: its entries, or whether they are as they were written. Needs nothing but
+//! the right to read the file.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use countersign_audit::{Direction, Log, StoreError, verify as examine};
+use countersign_core::argv::Argv;
+use countersign_core::record::{Entry, Record};
+use countersign_core::text::{shown, shown_argv};
+use serde_json::Value;
+
+use crate::cli::{EntryArgs, LogArgs, VerifyArgs};
+use crate::complaint::Complaint;
+use crate::{exit, print};
+
+/// The most bytes of a command in the list; `show` has the whole.
+const MAX_COMMAND: usize = 100;
+/// The most bytes of a name in the list.
+const MAX_WHO: usize = 64;
+/// The most bytes of one line of an entry, which is the whole of one field.
+const MAX_LINE: usize = 128 * 1_024;
+
+pub(crate) fn list(args: &LogArgs, json: bool) -> Result<u8, Complaint> {
+    let mut outcome = Ok(());
+    let visited = open(&args.db)?.each(Direction::Forward, |entry| {
+        outcome = if json { object(&entry).and_then(|object| print::json(&object)) } else { print::line(&row(&entry)) };
+        if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    visited.map_err(|error| unreadable(&args.db, &error))?;
+    outcome.map(|()| 0)
+}
+
+pub(crate) fn show(args: &EntryArgs, json: bool) -> Result<u8, Complaint> {
+    let path = &args.log.db;
+    let entry = open(path)?.get(args.seq).map_err(|error| unreadable(path, &error))?;
+    let entry = entry
+        .ok_or_else(|| Complaint::usage(format!("The log has no entry {}: see `countersign audit list`.", args.seq)))?;
+    let object = object(&entry)?;
+    if json {
+        print::json(&object)?;
+    } else {
+        let text = serde_json::to_string_pretty(&object).map_err(std::io::Error::from)?;
+        text.lines().try_for_each(|line| print::line(shown(line, MAX_LINE).as_str()))?;
+    }
+    Ok(0)
+}
+
+pub(crate) fn verify(args: &VerifyArgs, json: bool) -> Result<u8, Complaint> {
+    let path = args.path.as_deref().unwrap_or(&args.log.db);
+    let report = examine(path).map_err(|error| unreadable(path, &error))?;
+    if json {
+        print::json(&report)?;
+    } else {
+        print::line(shown(&report.to_string(), MAX_LINE).as_str())?;
+    }
+    Ok(if report.is_verified() { 0 } else { exit::NO })
+}
+
+fn open(path: &Path) -> Result<Log, Complaint> {
+    Log::open(path).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &StoreError) -> Complaint {
+    let cause = std::error::Error::source(error).map(|cause| format!(" ({cause})")).unwrap_or_default();
+    Complaint::Log { path: path.display().to_string(), reason: format!("{error}{cause}") }
+}
+
+/// The record as it is in the log, with the hash that the log keeps beside it.
+fn object(entry: &Entry) -> Result<Value, Complaint> {
+    let mut object: Value = serde_json::from_slice(&entry.body).map_err(std::io::Error::from)?;
+    if let Some(members) = object.as_object_mut() {
+        members.insert("hash".to_owned(), entry.hash.to_string().into());
+    }
+    Ok(object)
+}
+
+/// One entry in one line: when, what, who, how it went.
+fn row(entry: &Entry) -> String {
+    let Ok(record) = Record::parse(&entry.body) else {
+        return format!("{:>6}  is not a record: see `countersign audit verify`", entry.seq);
+    };
+    let word = |value: Option<Value>| value.as_ref().and_then(Value::as_str).unwrap_or("").to_owned();
+    let phase = word(serde_json::to_value(record.phase).ok());
+    let who =
+        record.caller.as_ref().map(|caller| caller.user.clone()).or_else(|| record.who.clone()).unwrap_or_default();
+    let tier = record.tier.map_or("", |tier| tier.name());
+    let columns = format!(
+        "{:>6}  {}  {phase:<7}  {tier:<4}  {:<12}",
+        entry.seq,
+        record.time.rfc3339(),
+        shown(&who, MAX_WHO).as_str()
+    );
+    let rest =
+        [went(&record), what(&record)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ");
+    format!("{columns}  {rest}").trim_end().to_owned()
+}
+
+fn went(record: &Record) -> String {
+    let ended = record.ended.as_ref().and_then(|ended| serde_json::to_value(ended).ok());
+    let ended = ended.map(|ended| ended.to_string().replace(['"', '{', '}'], "").replace(':', " "));
+    let code = record.code.map(|code| code.name().to_owned());
+    let verdict = record
+        .verdict
+        .and_then(|verdict| serde_json::to_value(verdict).ok())
+        .and_then(|verdict| verdict.as_str().map(str::to_owned));
+    ended.or(code).or(verdict).unwrap_or_default()
+}
+
+fn what(record: &Record) -> String {
+    let command = Argv::new(record.argv.clone()).ok().map(|argv| shown_argv(&argv, MAX_COMMAND));
+    let why = record.why.as_deref().map(|why| shown(why, MAX_COMMAND));
+    command.or(why).map(String::from).unwrap_or_default()
+}

@@ -1,0 +1,242 @@
+//! The words of the command line, as clap reads them. Nothing is done here.
+//!
+//! Every word is text: what is not UTF-8 is refused, because the bus has no other strings. The manual page
+//! countersign(1) names every subcommand and option; a test holds it against this file.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use countersign_core::request::MAX_TIMEOUT;
+use countersign_core::tier::Tier;
+
+/// Ask for privileged actions, decide on them, and read what was done.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Print JSON for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Ask for a command to be run, wait for the decision, and end with the command's status
+    Run(RunArgs),
+    /// Say what would happen; nothing does
+    Plan(AskArgs),
+    /// List the open requests
+    Requests,
+    /// Show one request in full
+    Show(NameArgs),
+    /// Say yes to a request, after authenticating
+    Approve(ApproveArgs),
+    /// Say no to a request
+    Refuse(RefuseArgs),
+    /// Take a request back, and end its job if it runs
+    Cancel(NameArgs),
+    /// Say what state the broker is in
+    Status,
+    /// Stop the broker and every job until an operator clears it
+    Stop(ReasonArgs),
+    /// Let the broker start again after a stop (root, on a terminal of this machine)
+    Clear(ClearArgs),
+    /// Read and verify the audit log, without the broker
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// Look at the policy, without the broker
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+}
+
+/// What is to run, and how. Shared by `run` and `plan`.
+#[derive(Debug, Args)]
+pub(crate) struct AskArgs {
+    /// Refuse if the tier turns out higher: T0, T1, T2 or T3
+    #[arg(long, value_name = "T")]
+    pub(crate) tier_max: Option<Tier>,
+    /// Run in this narrower sandbox
+    #[arg(long, value_name = "P")]
+    pub(crate) profile: Option<String>,
+    /// Refuse if anything else would be changed; may be given several times
+    #[arg(long = "target", value_name = "T")]
+    pub(crate) targets: Vec<String>,
+    /// Your name, if you are an agent; shown as a claim
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+    /// Why; shown as a claim
+    #[arg(long, value_name = "R")]
+    pub(crate) reason: Option<String>,
+    /// The working directory; by default the current one
+    #[arg(long, value_name = "D")]
+    pub(crate) cwd: Option<String>,
+    /// Add a variable to the environment; may be given several times
+    #[arg(long, value_name = "N=V", value_parser = variable)]
+    pub(crate) env: Vec<(String, String)>,
+    /// Give the command this file as its input, or this program's own with -
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stdin: Option<PathBuf>,
+    /// End the job after this time, for instance 500ms, 30s, 5m, 1h
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Run this line of shell text
+    #[arg(long, value_name = "S", conflicts_with = "words")]
+    pub(crate) shell: Option<String>,
+    /// The command and its arguments
+    #[arg(last = true, value_name = "CMD", required_unless_present = "shell")]
+    pub(crate) words: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
+    /// Print the request's id and do not wait
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Open no dialog in this session: wait for an administrator elsewhere
+    #[arg(long)]
+    pub(crate) queue: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NameArgs {
+    /// The request: its id, the beginning of it (4 digits at least), or its fingerprint
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    #[command(flatten)]
+    pub(crate) name: NameArgs,
+    /// Approve only if the request has this digest; by default the one that is shown
+    #[arg(long, value_name = "D")]
+    pub(crate) digest: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RefuseArgs {
+    #[command(flatten)]
+    pub(crate) name: NameArgs,
+    #[command(flatten)]
+    pub(crate) why: ReasonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReasonArgs {
+    /// Why
+    #[arg(long, value_name = "R")]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClearArgs {
+    /// Why it is safe to go on; kept in the audit log
+    #[arg(long, value_name = "R")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Print the entries, oldest first
+    List(LogArgs),
+    /// Print one entry in full
+    Show(EntryArgs),
+    /// Say whether every entry is as it was written (exit status 1 if not)
+    Verify(VerifyArgs),
+}
+
+/// Where the audit log is unless said otherwise.
+pub(crate) const LOG: &str = "/var/lib/countersign/audit.db";
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// The log to read
+    #[arg(long, value_name = "PATH", default_value = LOG)]
+    pub(crate) db: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EntryArgs {
+    /// The entry's number
+    #[arg(value_name = "SEQ")]
+    pub(crate) seq: u64,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The log or a copy of it; by default the one of this machine
+    #[arg(value_name = "PATH", conflicts_with = "db")]
+    pub(crate) path: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Say which tier a command has, and why
+    Explain(ExplainArgs),
+    /// Read every policy file and say what is wrong with the first that is wrong (exit status 1)
+    Check(RulesArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RulesArgs {
+    /// Use the rules and profiles below this directory instead of the installed policy
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
+    /// The working directory; by default the current one
+    #[arg(long, value_name = "D")]
+    pub(crate) cwd: Option<String>,
+    /// Read JSON lines ({"argv":[...]} or {"shell":"..."}, "cwd" if wanted) and print one for each
+    #[arg(long, conflicts_with_all = ["shell", "words"])]
+    pub(crate) batch: bool,
+    /// Explain this line of shell text
+    #[arg(long, value_name = "S", conflicts_with = "words")]
+    pub(crate) shell: Option<String>,
+    /// The command and its arguments
+    #[arg(last = true, value_name = "CMD", required_unless_present_any = ["shell", "batch"])]
+    pub(crate) words: Vec<String>,
+}
+
+fn variable(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some(_) | None => Err("a variable is written NAME=VALUE"),
+    }
+}
+
+/// Digits and a unit; digits alone are seconds.
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    const WRONG: &str = "a time is digits and ms, s, m or h, from 1ms to 1h";
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits).ok_or(WRONG)?;
+    let scale: u64 = match unit {
+        "ms" => 1,
+        "s" | "" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(WRONG),
+    };
+    let millis = number.parse::<u64>().ok().and_then(|number| number.checked_mul(scale)).ok_or(WRONG)?;
+    let duration = Duration::from_millis(millis);
+    if duration.is_zero() || duration > MAX_TIMEOUT { Err(WRONG) } else { Ok(duration) }
+}
+
+#[cfg(test)]
+mod tests;

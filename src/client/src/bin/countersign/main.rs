@@ -1,0 +1,93 @@
+//! countersign: the command line of the broker.
+//!
+//! ```text
+//!   words ──cli──▶ Command ──▶ one room per command ──▶ exit status 0, the job's own, 1 (a check says no), 120 to 127
+//! ```
+//!
+//! Enters: the words of whoever calls. Leaves: what the broker said, as text for people or JSON for programs, and an
+//! exit status by which a script can tell "the command failed" from "the broker refused". It holds no privilege and
+//! decides nothing. It must never print a byte of a caller's text that a terminal would obey.
+
+#![forbid(unsafe_code)]
+
+mod agent;
+mod audit;
+mod check;
+mod clear;
+mod cli;
+mod complaint;
+mod decide;
+mod ended;
+mod exit;
+mod explain;
+mod lines;
+mod plan;
+mod print;
+mod requests;
+mod run;
+mod sheet;
+mod status;
+mod stdin;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{AuditCommand, Cli, Command, PolicyCommand};
+use complaint::Complaint;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::try_parse() {
+        Ok(cli) => told(cli.json, dispatch(cli)),
+        Err(error) => usage(&error),
+    };
+    ExitCode::from(outcome)
+}
+
+fn told(json: bool, outcome: Result<u8, Complaint>) -> u8 {
+    outcome.unwrap_or_else(|complaint| {
+        // Where not even the complaint can be written, the status is all that is left to say.
+        drop(complaint.tell(json));
+        complaint.status()
+    })
+}
+
+/// Help and version end well; anything else that clap says is a mistake in the words.
+fn usage(error: &clap::Error) -> u8 {
+    drop(error.print());
+    if !error.use_stderr() {
+        return 0;
+    }
+    let wants_json = std::env::args().take_while(|word| word != "--").any(|word| word == "--json");
+    let complaint = Complaint::Usage { sentence: "The words are not understood: see `countersign help`.".to_owned() };
+    if wants_json {
+        drop(complaint.tell_json());
+    }
+    complaint.status()
+}
+
+fn dispatch(cli: Cli) -> Result<u8, Complaint> {
+    let json = cli.json;
+    match cli.command {
+        Command::Policy { command: PolicyCommand::Explain(args) } => explain::explain(&args, json),
+        Command::Policy { command: PolicyCommand::Check(args) } => check::check(&args, json),
+        Command::Audit { command: AuditCommand::List(args) } => audit::list(&args, json),
+        Command::Audit { command: AuditCommand::Show(args) } => audit::show(&args, json),
+        Command::Audit { command: AuditCommand::Verify(args) } => audit::verify(&args, json),
+        Command::Clear(args) => clear::clear(&args, json),
+        Command::Run(args) => on_the_bus(run::run(args, json)),
+        Command::Plan(args) => on_the_bus(plan::plan(args, json)),
+        Command::Requests => on_the_bus(requests::list(json)),
+        Command::Show(args) => on_the_bus(requests::show(args, json)),
+        Command::Cancel(args) => on_the_bus(requests::cancel(args, json)),
+        Command::Approve(args) => on_the_bus(decide::approve(args, json)),
+        Command::Refuse(args) => on_the_bus(decide::refuse(args, json)),
+        Command::Status => on_the_bus(status::status(json)),
+        Command::Stop(args) => on_the_bus(status::stop(args, json)),
+    }
+}
+
+fn on_the_bus(work: impl Future<Output = Result<u8, Complaint>>) -> Result<u8, Complaint> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|source| Complaint::System { what: "no event loop could be made", source })?.block_on(work)
+}

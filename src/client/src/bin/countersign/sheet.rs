@@ -1,0 +1,75 @@
+//! Sheets: an answer for people, one aligned line per key, every value inert.
+
+use countersign::Fields;
+use countersign_core::text::shown;
+use serde_json::Value;
+
+/// The most bytes of one value that are shown.
+const MAX_VALUE: usize = 8 * 1_024;
+
+/// The keys of this list that arrived, in its order, each as `label  value`; a list has one line per member.
+pub(crate) fn lines(fields: &Fields, keys: &[(&str, &str)]) -> Vec<String> {
+    let present = || keys.iter().filter_map(|(key, label)| Some((*label, values(key, fields.get(key)?))));
+    let width = present().filter(|(_, values)| !values.is_empty()).map(|(label, _)| label.len()).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    for (label, values) in present() {
+        let labels = std::iter::once(label).chain(std::iter::repeat(""));
+        lines.extend(labels.zip(values).map(|(label, value)| format!("{label:<width$}  {value}")));
+    }
+    lines
+}
+
+fn values(key: &str, value: &Value) -> Vec<String> {
+    match value {
+        Value::Null => Vec::new(),
+        Value::Bool(yes) => vec![if *yes { "yes" } else { "no" }.to_owned()],
+        Value::Number(number) => vec![moment(key, number).unwrap_or_else(|| number.to_string())],
+        Value::String(text) if text.is_empty() => Vec::new(),
+        Value::String(text) => vec![shown(text, MAX_VALUE).into()],
+        Value::Array(members) => members.iter().flat_map(|member| values(key, member)).collect(),
+        Value::Object(members) => {
+            vec![members.values().flat_map(|member| values(key, member)).collect::<Vec<_>>().join(" ")]
+        }
+    }
+}
+
+/// Keys that hold a time in milliseconds since 1970.
+fn moment(key: &str, number: &serde_json::Number) -> Option<String> {
+    let is_time = matches!(key, "expires" | "asked" | "started" | "finished" | "time");
+    let millis = number.as_u64().filter(|_| is_time)?;
+    Some(countersign_core::time::Moment::from_millis(millis).rfc3339())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_are_aligned_inert_and_in_the_order_asked_for() {
+        let mut fields = Fields::default();
+        fields.insert("command", json!("touch 'a\u{1b}[2Jb'"));
+        fields.insert("tier", json!("T2"));
+        fields.insert("expires", json!(0));
+        fields.insert("rules", json!(["one", "two\nthree"]));
+        fields.insert("targets", json!([{"access": "write", "kind": "path", "name": "/etc/x"}]));
+        fields.insert("unasked", json!("x"));
+        let keys = [
+            ("tier", "tier"),
+            ("command", "command"),
+            ("rules", "rules"),
+            ("targets", "target"),
+            ("expires", "expires"),
+            ("absent", "much longer label"),
+        ];
+        let shown = lines(&fields, &keys).join("\n");
+        insta::assert_snapshot!(shown, @r"
+        tier     T2
+        command  touch 'a\u{1B}[2Jb'
+        rules    one
+                 two\nthree
+        target   write path /etc/x
+        expires  1970-01-01T00:00:00.000Z
+        ");
+    }
+}
