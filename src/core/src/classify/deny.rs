@@ -1,0 +1,272 @@
+//! The deny list: what is never done, in any mode, with any approval. SEC-1.
+//!
+//! Enters: a program's name and its words, or words of which nothing is understood. Leaves: the entry that they hit.
+//! It reads words more loosely than any program would, so that no spelling escapes it, and knows nothing of rules, so
+//! that no rule can weaken it. Paths on the list are in `sensitive.rs`; patterns of whole texts in `opaque.rs`.
+
+use super::kind::Word;
+use super::{glob, sensitive};
+use crate::path::CleanPath;
+
+/// An entry of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hit {
+    pub(super) rule: &'static str,
+    pub(super) says: &'static str,
+}
+
+const REMOVE_ROOT: Hit = Hit { rule: "deny.rm-root", says: "Removes the root or a top-level directory of the system." };
+const OWN_ROOT: Hit = Hit {
+    rule: "deny.chmod-root",
+    says: "Changes owner or rights of everything below a top-level directory of the system.",
+};
+const WIPE_DISK: Hit =
+    Hit { rule: "deny.wipe-disk", says: "Overwrites a whole disk that is taken to hold the running system." };
+const STOP_GUARD: Hit =
+    Hit { rule: "deny.stop-guard", says: "Stops, disables or edits Countersign or polkit from inside." };
+const REMOVE_GUARD: Hit = Hit { rule: "deny.remove-guard", says: "Removes Countersign or polkit from inside." };
+const OWN_CONTROL: Hit = Hit { rule: "deny.own-control", says: "Uses Countersign's own controls from inside a job." };
+const OWN_STATE: Hit =
+    Hit { rule: "deny.own-state", says: "Touches the keys, the state or the audit trail of Countersign." };
+const LOCKDOWN: Hit = Hit { rule: "deny.lockdown", says: "Turns off what protects the kernel." };
+pub(super) const FORK_BOMB: Hit = Hit { rule: "deny.fork-bomb", says: "Starts copies of itself without end." };
+
+/// What an entry looks for. One program belongs to one family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Remove,
+    Rights,
+    Find,
+    Format,
+    Overwrite,
+    Wipe,
+    Services,
+    Signals,
+    Packages,
+    Own,
+    Kernel,
+}
+
+const FAMILIES: usize = 11;
+
+fn family(name: &str) -> Option<Family> {
+    Some(match name {
+        "rm" | "rmdir" | "srm" => Family::Remove,
+        "chmod" | "chown" | "chgrp" | "setfacl" | "chattr" | "chcon" => Family::Rights,
+        "find" => Family::Find,
+        "mkfs" | "mke2fs" | "blkdiscard" | "shred" | "mkswap" | "pvcreate" | "scrub" | "mkntfs" | "mkdosfs"
+        | "wipe" => Family::Format,
+        _ if name.starts_with("mkfs.") => Family::Format,
+        "dd" | "tee" | "cp" | "mv" | "install" | "cat" | "ddrescue" | "dc3dd" | "dcfldd" => Family::Overwrite,
+        "wipefs" | "sgdisk" | "sfdisk" | "parted" | "hdparm" | "nvme" | "cryptsetup" | "badblocks" | "mdadm"
+        | "zpool" | "sg_format" => Family::Wipe,
+        "systemctl" | "service" | "rc-service" | "rc-update" | "update-rc.d" | "chkconfig" | "invoke-rc.d"
+        | "initctl" => Family::Services,
+        "pkill" | "killall" | "killall5" | "skill" => Family::Signals,
+        "apt" | "apt-get" | "aptitude" | "dpkg" | "dnf" | "yum" | "rpm" | "zypper" | "microdnf" | "pacman" => {
+            Family::Packages
+        }
+        "countersign" | "countersignd" | "countersign-launcher" => Family::Own,
+        "mokutil" | "grubby" | "kexec" => Family::Kernel,
+        _ => return None,
+    })
+}
+
+/// Whether this program with these words is on the list.
+pub(super) fn command(name: &str, words: &[Word<'_>], cwd: Option<&CleanPath>) -> Option<Hit> {
+    check(family(name)?, name, words, cwd)
+}
+
+/// Whether these words could put some program among them on the list. Each family is looked at once, from its first
+/// program on: what a later one would hit, the first hits too.
+pub(super) fn anywhere(words: &[Word<'_>], cwd: Option<&CleanPath>) -> Option<Hit> {
+    let mut met = [false; FAMILIES];
+    for (at, word) in words.iter().enumerate() {
+        let name = word.text.rsplit('/').next().unwrap_or_default();
+        let Some(family) = family(name) else { continue };
+        let Some(met) = met.get_mut(family as usize) else { continue };
+        if std::mem::replace(met, true) {
+            continue;
+        }
+        let rest = words.get(at.saturating_add(1)..).unwrap_or_default();
+        if let Some(hit) = check(family, name, rest, cwd) {
+            return Some(hit);
+        }
+    }
+    None
+}
+
+fn check(family: Family, name: &str, words: &[Word<'_>], cwd: Option<&CleanPath>) -> Option<Hit> {
+    let any = |wanted: &dyn Fn(&str) -> bool| words.iter().any(|word| wanted(&word.text));
+    let top = || {
+        words.iter().any(|word| {
+            is_operand(&word.text) && resolved(&word.text, cwd).is_some_and(|path| sensitive::is_top_level(&path))
+        })
+    };
+    let disk = || any(&|text| is_system_disk(text));
+    match family {
+        Family::Remove => (any(&is_recursive) && top()).then_some(REMOVE_ROOT),
+        Family::Rights => (any(&is_recursive) && top()).then_some(OWN_ROOT),
+        Family::Find => (top() && !any(&is_test) && any(&removes)).then_some(REMOVE_ROOT),
+        Family::Format => disk().then_some(WIPE_DISK),
+        Family::Overwrite => overwrites(name, words).then_some(WIPE_DISK),
+        Family::Wipe => (disk() && any(&|text| wipes(name, text))).then_some(WIPE_DISK),
+        Family::Services => (any(&is_guard) && any(&ends_service)).then_some(STOP_GUARD),
+        Family::Signals => any(&|text| text.contains("countersign") || text.contains("polkit")).then_some(STOP_GUARD),
+        Family::Packages => (any(&is_guard) && any(&removes_package)).then_some(REMOVE_GUARD),
+        Family::Own => (name != "countersign" || any(&controls)).then_some(OWN_CONTROL),
+        Family::Kernel => {
+            any(&|text| text == "--disable-validation" || text.contains("lockdown=none")).then_some(LOCKDOWN)
+        }
+    }
+}
+
+/// Whether a word in text that is not understood names what is never touched.
+pub(super) fn named(text: &str) -> Option<Hit> {
+    if text.contains("/var/lib/countersign") {
+        Some(OWN_STATE)
+    } else if text.contains("/sys/kernel/security/lockdown") {
+        Some(LOCKDOWN)
+    } else {
+        None
+    }
+}
+
+/// Whether writing to this path is on the list.
+pub(super) fn write(path: &str, wild: bool) -> Option<Hit> {
+    let any = wild && SYSTEM_DISKS.iter().any(|disk| glob::matches(path, disk));
+    (any || is_system_disk(path)).then_some(WIPE_DISK)
+}
+
+fn resolved(text: &str, cwd: Option<&CleanPath>) -> Option<String> {
+    let text = if let Some(rest) = text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+        format!("/root{rest}")
+    } else {
+        text.to_owned()
+    };
+    let path = match cwd {
+        Some(cwd) => cwd.join(&text),
+        None => CleanPath::new(&text),
+    };
+    path.ok().map(|path| path.as_str().to_owned())
+}
+
+fn is_operand(text: &str) -> bool {
+    !text.starts_with('-') && (text.contains(['/', '*', '?', '[', '~']) || text.starts_with('.'))
+}
+
+/// `-r`, `-R`, `-Rf`, `--recursive` and its abbreviations.
+fn is_recursive(text: &str) -> bool {
+    match text.strip_prefix("--") {
+        Some(long) => long.starts_with('r'),
+        None => text.starts_with('-') && text.contains(['r', 'R']),
+    }
+}
+
+/// A test or a limit of `find`: with one, it does not mean everything.
+fn is_test(text: &str) -> bool {
+    const ACTIONS: [&str; 14] = [
+        "-delete",
+        "-depth",
+        "-d",
+        "-xdev",
+        "-mount",
+        "-print",
+        "-print0",
+        "-exec",
+        "-execdir",
+        "-ok",
+        "-okdir",
+        "-noleaf",
+        "-follow",
+        "-mindepth",
+    ];
+    text.starts_with('-')
+        && text.len() > 2
+        && !ACTIONS.contains(&text)
+        && !text.trim_start_matches('-').starts_with(['r', 'R', 'f'])
+}
+
+fn removes(text: &str) -> bool {
+    text == "-delete" || matches!(text.rsplit('/').next(), Some("rm" | "unlink" | "shred"))
+}
+
+/// The first disk of a machine is taken to be the one that it runs from. Any other device is T3.
+const SYSTEM_DISKS: [&str; 7] =
+    ["/dev/sda", "/dev/vda", "/dev/xvda", "/dev/hda", "/dev/nvme0n1", "/dev/nvme0", "/dev/mmcblk0"];
+
+fn is_system_disk(text: &str) -> bool {
+    let path = text.split_once('=').map_or(text, |(_, value)| value);
+    path.starts_with("/")
+        && path.contains("dev")
+        && CleanPath::new(path).is_ok_and(|path| SYSTEM_DISKS.contains(&sensitive::seen_through(path.as_str())))
+}
+
+/// Whether the program writes to the disk among its words: `of=`, or the last operand.
+fn overwrites(name: &str, words: &[Word<'_>]) -> bool {
+    let last = words.iter().rfind(|word| !word.text.starts_with('-'));
+    match name {
+        "dd" | "dc3dd" | "dcfldd" => {
+            words.iter().any(|word| word.text.starts_with("of=") && is_system_disk(&word.text))
+        }
+        "tee" => words.iter().any(|word| is_system_disk(&word.text)),
+        "cat" => false,
+        _ => last.is_some_and(|word| is_system_disk(&word.text)),
+    }
+}
+
+fn wipes(name: &str, text: &str) -> bool {
+    let short = |letters: &[char]| text.starts_with('-') && !text.starts_with("--") && text.contains(letters);
+    match name {
+        "wipefs" => short(&['a', 'o']) || text.starts_with("--a") || text.starts_with("--o"),
+        "sgdisk" => short(&['Z', 'z', 'o']) || text.starts_with("--zap") || text.starts_with("--clear"),
+        "sfdisk" => text.starts_with("--delete") || text.starts_with("--wipe"),
+        "parted" => matches!(text, "mklabel" | "mktable" | "rm"),
+        "hdparm" => text.starts_with("--security-erase") || text.starts_with("--trim-sector"),
+        "nvme" => matches!(text, "format" | "sanitize" | "write-zeroes" | "delete-ns"),
+        "cryptsetup" => matches!(text, "luksFormat" | "erase" | "luksErase" | "reencrypt"),
+        "badblocks" => short(&['w']),
+        "mdadm" => text.starts_with("--zero") || text.starts_with("--create") || short(&['C']),
+        "zpool" => matches!(text, "create" | "labelclear"),
+        _ => true,
+    }
+}
+
+/// A unit or a package that guards the machine.
+fn is_guard(text: &str) -> bool {
+    let name = text.rsplit('/').next().unwrap_or_default();
+    name.contains("countersign")
+        || name.starts_with("polkit")
+        || name == "policykit-1"
+        || (glob::is_glob(name) && glob::matches(name, "countersignd.service"))
+}
+
+fn ends_service(text: &str) -> bool {
+    const VERBS: [&str; 14] = [
+        "stop",
+        "disable",
+        "mask",
+        "kill",
+        "edit",
+        "revert",
+        "set-property",
+        "freeze",
+        "link",
+        "clean",
+        "remove",
+        "force-stop",
+        "off",
+        "del",
+    ];
+    VERBS.contains(&text)
+}
+
+fn removes_package(text: &str) -> bool {
+    const VERBS: [&str; 11] = ["remove", "purge", "autoremove", "erase", "-r", "-P", "-e", "-R", "-Rs", "-Rns", "rm"];
+    VERBS.contains(&text) || text.starts_with("--remove") || text.starts_with("--purge") || text.starts_with("--erase")
+}
+
+/// What a job may not ask of the broker that runs it.
+fn controls(text: &str) -> bool {
+    matches!(text, "approve" | "refuse" | "clear" | "stop" | "hold" | "resume")
+}

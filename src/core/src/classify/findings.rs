@@ -1,0 +1,163 @@
+//! Findings: what the rules said of one request, gathered until the end.
+//!
+//! Enters: rules that fire, in the order of the words. Leaves: one [`Classification`]. The strictest wins whatever
+//! the order; nothing that was found is ever taken back. Bounded, so that a long command cannot make a long answer.
+
+use super::{Classification, Evidence, Need, RuleId};
+use crate::profile::ProfileName;
+use crate::target::{Access, Target, TargetKind};
+use crate::tier::{Ruling, Tier};
+
+/// The most findings kept; a stricter one is always kept.
+const MAX_EVIDENCE: usize = 64;
+/// The most targets kept; beyond them nobody can say what exactly is written, so it is not T1.
+const MAX_TARGETS: usize = 128;
+/// The most words kept with one finding.
+pub(super) const MAX_WORDS: usize = 8;
+/// The most bytes kept of one word.
+const MAX_WORD: usize = 256;
+
+/// A rule that fires.
+#[derive(Debug)]
+pub(super) struct Finding<'a> {
+    pub(super) rule: &'a str,
+    pub(super) ruling: Ruling,
+    pub(super) profile: &'a ProfileName,
+    pub(super) says: &'a str,
+    pub(super) words: Vec<&'a str>,
+    pub(super) depth: u16,
+    pub(super) offset: Option<usize>,
+}
+
+/// Everything found so far.
+#[derive(Debug)]
+pub(super) struct Findings {
+    ruling: Ruling,
+    strictest: Option<RuleId>,
+    evidence: Vec<Evidence>,
+    targets: Vec<Target>,
+    needs: Vec<Need>,
+    omitted: u32,
+    written: usize,
+    /// The profile of all parts at T0, at T1, above; `None` inside where parts differ.
+    profiles: [Option<Option<ProfileName>>; 3],
+}
+
+impl Findings {
+    pub(super) const fn new() -> Self {
+        Self {
+            ruling: Ruling::Tier(Tier::T0),
+            strictest: None,
+            evidence: Vec::new(),
+            targets: Vec::new(),
+            needs: Vec::new(),
+            omitted: 0,
+            written: 0,
+            profiles: [None, None, None],
+        }
+    }
+
+    /// Adds what a rule said.
+    pub(super) fn add(&mut self, finding: &Finding<'_>) {
+        let stricter = finding.ruling > self.ruling || self.strictest.is_none();
+        if stricter {
+            self.strictest = Some(RuleId(finding.rule.to_owned()));
+            self.ruling = self.ruling.max(finding.ruling);
+        }
+        self.combine(finding.ruling, finding.profile);
+        if self.evidence.len() >= MAX_EVIDENCE && !stricter {
+            self.omitted = self.omitted.saturating_add(1);
+            return;
+        }
+        self.evidence.push(Evidence {
+            rule: RuleId(finding.rule.to_owned()),
+            ruling: finding.ruling,
+            words: finding.words.iter().take(MAX_WORDS).map(|word| shortened(word)).collect(),
+            says: finding.says.to_owned(),
+            depth: finding.depth,
+            offset: finding.offset.and_then(|offset| u32::try_from(offset).ok()),
+        });
+    }
+
+    fn combine(&mut self, ruling: Ruling, profile: &ProfileName) {
+        let [observe, change, above] = &mut self.profiles;
+        let slot = match ruling {
+            Ruling::Tier(Tier::T0) => observe,
+            Ruling::Tier(Tier::T1) => change,
+            Ruling::Tier(Tier::T2 | Tier::T3) | Ruling::Deny => above,
+        };
+        match slot {
+            None => *slot = Some(Some(profile.clone())),
+            Some(Some(same)) if same == profile => {}
+            Some(differ) => *differ = None,
+        }
+    }
+
+    /// Adds a target; beyond [`MAX_TARGETS`] it is dropped and the answer is `false`.
+    pub(super) fn target(&mut self, kind: TargetKind, name: &str, access: Access) -> bool {
+        if self.targets.iter().any(|target| target.kind == kind && target.access == access && target.name == name) {
+            return true;
+        }
+        let room = self.targets.len() < MAX_TARGETS;
+        if room {
+            self.targets.push(Target { kind, name: shortened_to(name, 4_096), access });
+        }
+        room
+    }
+
+    /// Counts a path that is written.
+    pub(super) const fn count_write(&mut self) {
+        self.written = self.written.saturating_add(1);
+    }
+
+    /// How many words were weighed as paths that are written.
+    pub(super) const fn written(&self) -> usize {
+        self.written
+    }
+
+    /// Adds what a rule asks of the host and of the moment.
+    pub(super) fn need(&mut self, rule: &str, hosts: &[String], checks: &[String]) {
+        let known = self.needs.iter().any(|need| need.rule.as_str() == rule);
+        if !known && self.needs.len() < MAX_EVIDENCE {
+            self.needs.push(Need { rule: RuleId(rule.to_owned()), hosts: hosts.to_vec(), checks: checks.to_vec() });
+        }
+    }
+
+    /// The answer. Its rules are without repetition, the strictest first.
+    pub(super) fn finish(self) -> Classification {
+        let mut rules: Vec<RuleId> = self.strictest.into_iter().collect();
+        for evidence in &self.evidence {
+            if !rules.contains(&evidence.rule) {
+                rules.push(evidence.rule.clone());
+            }
+        }
+        let [observe, change, above] = self.profiles;
+        let profile = match self.ruling {
+            Ruling::Tier(Tier::T0) => observe.flatten().unwrap_or_else(ProfileName::observe),
+            Ruling::Tier(Tier::T1) => change.flatten().unwrap_or_else(ProfileName::change),
+            Ruling::Tier(Tier::T2 | Tier::T3) | Ruling::Deny => above.flatten().unwrap_or_else(ProfileName::system),
+        };
+        Classification {
+            ruling: self.ruling,
+            profile,
+            targets: self.targets,
+            rules,
+            evidence: self.evidence,
+            needs: self.needs,
+            omitted: self.omitted,
+        }
+    }
+}
+
+fn shortened(word: &str) -> String {
+    shortened_to(word, MAX_WORD)
+}
+
+/// At most so many bytes, cut between characters.
+fn shortened_to(word: &str, most: usize) -> String {
+    let mut end = word.len().min(most);
+    while !word.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    word.get(..end).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,151 @@
+//! Operands: what a word does, by its kind. Paths are cleaned by words alone and compared with sensitive places.
+//!
+//! Enters: a kind and its words. Leaves: findings and targets. A file that is written is T1 only where its path can be
+//! said exactly; where it cannot, it is T2.
+
+use super::kind::{Kind, Thing, Word};
+use super::sensitive::{self, Class, Reach, Use};
+use super::weigh::{Examiner, Part};
+use super::{deny, expression};
+use crate::path::CleanPath;
+use crate::target::{Access, TargetKind};
+use crate::tier::{Ruling, Tier};
+
+impl Examiner<'_> {
+    /// Weighs words of one kind. All kinds but commands and shell text have one word.
+    pub(super) fn weigh(&mut self, kind: &Kind, words: &[Word<'_>], part: &Part<'_>) {
+        let Some(word) = words.first() else { return };
+        match kind {
+            Kind::Text | Kind::Number | Kind::Format | Kind::Key | Kind::Choice(_) => {}
+            Kind::Assignment => self.environment([word.text.split('=').next().unwrap_or_default()], part.scene.depth),
+            Kind::Read => self.read(word, part),
+            Kind::Meta => self.look(word, part),
+            Kind::Write | Kind::Attributes => self.write(word, part),
+            Kind::Remove => self.remove(word, part),
+            Kind::Mode => self.mode(&word.text, part),
+            Kind::Script => self.script(word, part),
+            Kind::Thing(thing) => self.thing(*thing, word, part),
+            Kind::Awk if expression::is_plain_awk(&word.text) => {}
+            Kind::Sed if expression::is_plain_sed(&word.text) => {}
+            Kind::Awk | Kind::Sed | Kind::Code => self.code(&word.text, part.scene),
+            Kind::Shell => self.shell_words(words, part.scene),
+            Kind::Command | Kind::CommandUntil => self.inner(words, part.scene),
+        }
+    }
+
+    fn thing(&mut self, thing: Thing, word: &Word<'_>, part: &Part<'_>) {
+        let kind = match thing {
+            Thing::Unit => TargetKind::Unit,
+            Thing::Package => TargetKind::Package,
+            Thing::User => TargetKind::User,
+            Thing::Group => TargetKind::Group,
+            Thing::Device => TargetKind::Device,
+            Thing::Host => TargetKind::Host,
+            Thing::Process => TargetKind::Process,
+            Thing::Other => TargetKind::Other,
+        };
+        self.findings.target(kind, &word.text, part.access());
+    }
+
+    /// The absolute path that a word means, if it can be said.
+    fn place(word: &Word<'_>, part: &Part<'_>) -> Option<CleanPath> {
+        match &part.scene.cwd {
+            Some(cwd) => cwd.join(&word.text).ok(),
+            None => CleanPath::new(&word.text).ok(),
+        }
+    }
+
+    fn look(&mut self, word: &Word<'_>, part: &Part<'_>) {
+        if let Some(path) = Self::place(word, part) {
+            self.findings.target(TargetKind::Path, path.as_str(), Access::Read);
+        }
+    }
+
+    pub(super) fn read(&mut self, word: &Word<'_>, part: &Part<'_>) {
+        let Some(path) = Self::place(word, part) else {
+            let says = "Reads a path that cannot be told, because the working directory may have changed.";
+            return self.fire("path.unknown", Ruling::Tier(Tier::T2), says, vec![&word.text], part.scene.depth);
+        };
+        self.touch(&path, word, Use::Read, part);
+        self.findings.target(TargetKind::Path, path.as_str(), Access::Read);
+    }
+
+    /// The rules of sensitive places.
+    fn touch(&mut self, path: &CleanPath, word: &Word<'_>, access: Use, part: &Part<'_>) -> Option<Class> {
+        let class = sensitive::class(path.as_str(), word.wild, access, part.reach)?;
+        let ruling = class.ruling(access)?;
+        self.fire(class.rule(), ruling, class.says(access), vec![&word.text], part.scene.depth);
+        Some(class)
+    }
+
+    pub(super) fn write(&mut self, word: &Word<'_>, part: &Part<'_>) {
+        let depth = part.scene.depth;
+        let path = Self::place(word, part);
+        self.findings.count_write();
+        if path.as_ref().is_some_and(|path| sensitive::is_sink(path.as_str())) {
+            return;
+        }
+        if part.base < Tier::T1 {
+            self.fire("write-file", Ruling::Tier(Tier::T1), "Creates or changes a file.", vec![&word.text], depth);
+        }
+        let Some(path) = path else { return self.inexact(vec![&word.text], depth) };
+        let hit = deny::write(path.as_str(), word.wild);
+        self.deny(hit, vec![&word.text], depth);
+        let class = self.touch(&path, word, Use::Write, part);
+        let holds = class.is_none() && sensitive::class(path.as_str(), word.wild, Use::Write, Reach::Below).is_some();
+        if holds && part.base < Tier::T2 {
+            let says = "Writes to a directory that holds sensitive places.";
+            self.fire("write.directory", Ruling::Tier(Tier::T2), says, vec![&word.text], depth);
+        }
+        let room = self.findings.target(TargetKind::Path, path.as_str(), Access::Write);
+        let exact = room && !word.wild && part.reach == Reach::Itself;
+        if !exact && part.base < Tier::T2 {
+            self.inexact(vec![&word.text], depth);
+        }
+    }
+
+    /// What is written cannot be said exactly, so it is not T1.
+    pub(super) fn inexact(&mut self, words: Vec<&str>, depth: u16) {
+        let says = "What is written cannot be said exactly.";
+        self.fire("write.inexact", Ruling::Tier(Tier::T2), says, words, depth);
+    }
+
+    fn remove(&mut self, word: &Word<'_>, part: &Part<'_>) {
+        let wide = word.wild || part.reach == Reach::Below;
+        let part = Part { base: part.base.max(Tier::T2), ..*part };
+        if wide {
+            let says = "Removes more than one named file, for good.";
+            self.fire("remove.many", Ruling::Tier(Tier::T3), says, vec![&word.text], part.scene.depth);
+        }
+        self.write(word, &part);
+    }
+
+    /// A script that is run: it is read, and what it does is not known.
+    fn script(&mut self, word: &Word<'_>, part: &Part<'_>) {
+        self.read(word, part);
+        let says = "Runs a script whose content is not looked at.";
+        self.fire("script", Ruling::Tier(Tier::T2), says, vec![&word.text], part.scene.depth);
+    }
+
+    /// A permission mode: what gives a program its owner's rights, or everybody the right to write, is not small.
+    fn mode(&mut self, text: &str, part: &Part<'_>) {
+        let octal = u32::from_str_radix(text, 8).ok();
+        let adds = |clause: &str| clause.split(['+', '=']).nth(1).unwrap_or_default().to_owned();
+        let symbolic = |wanted: fn(&str, &str) -> bool| {
+            octal.is_none()
+                && text
+                    .split(',')
+                    .any(|clause| wanted(clause.split(['+', '-', '=']).next().unwrap_or_default(), &adds(clause)))
+        };
+        let privileged = octal.is_some_and(|mode| mode & 0o6000 != 0) || symbolic(|_, rights| rights.contains('s'));
+        let for_all = |who: &str, rights: &str| rights.contains('w') && (who.contains(['o', 'a']) || who.is_empty());
+        let open = octal.is_some_and(|mode| mode & 0o002 != 0) || symbolic(for_all);
+        if privileged {
+            let says = "Lets whoever runs the file act as its owner.";
+            self.fire("mode.privileged", Ruling::Tier(Tier::T3), says, vec![text], part.scene.depth);
+        } else if open {
+            let says = "Lets every user of the machine write to it.";
+            self.fire("mode.open", Ruling::Tier(Tier::T2), says, vec![text], part.scene.depth);
+        }
+    }
+}

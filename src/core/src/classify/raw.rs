@@ -1,0 +1,113 @@
+//! Rule files as TOML has them: the fields, their defaults, and nothing else.
+//!
+//! Enters: text, through serde. Leaves: tables with the place of every word, so that an error can say line and column.
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use crate::profile::ProfileName;
+use crate::tier::Tier;
+
+/// One file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFile {
+    #[serde(default)]
+    pub(super) program: Vec<Spanned<RawTable>>,
+}
+
+/// A program, or a subcommand of one. See `docs/rules.md` for what each field means.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTable {
+    pub(super) names: Vec<Spanned<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<Spanned<String>>,
+    pub(super) tier: Spanned<Tier>,
+    pub(super) reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) profile: Option<ProfileName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) style: Option<Style>,
+    #[serde(default)]
+    pub(super) flags: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) flag: Vec<RawFlag>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) operands: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) form: Vec<RawForm>,
+    #[serde(default)]
+    pub(super) sub: Vec<RawTable>,
+    #[serde(default)]
+    pub(super) hosts: Vec<String>,
+    #[serde(default)]
+    pub(super) checks: Vec<String>,
+    #[serde(default, skip_serializing)]
+    pub(super) must_match: Vec<Spanned<String>>,
+    #[serde(default, skip_serializing)]
+    pub(super) must_not_match: Vec<Spanned<String>>,
+    /// Program only: `--help` or `--version` as the only word is a read.
+    #[serde(default)]
+    pub(super) help: bool,
+    /// Program only: the first word may be flags without their hyphen (`tar xf`, `ps aux`).
+    #[serde(default)]
+    pub(super) bundle: bool,
+    /// Program only: names followed by a version (`python3.11`) mean this program too.
+    #[serde(default)]
+    pub(super) versioned: bool,
+    /// Program only, administrator's files only: this table replaces what ships instead of adding to it.
+    #[serde(default)]
+    pub(super) lowers: Option<Spanned<bool>>,
+}
+
+/// A flag with an effect of its own.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFlag {
+    pub(super) spec: Spanned<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tier: Option<Tier>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) profile: Option<ProfileName>,
+    /// Everything below the operands is meant too.
+    #[serde(default)]
+    pub(super) recursive: bool,
+}
+
+/// One way to use a program that has a tier of its own.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawForm {
+    pub(super) id: Spanned<String>,
+    pub(super) tier: Tier,
+    pub(super) reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) profile: Option<ProfileName>,
+    /// Each entry: flags of which one at least is there.
+    #[serde(default)]
+    pub(super) has: Vec<Spanned<String>>,
+    /// Flags of which none is there.
+    #[serde(default)]
+    pub(super) lacks: Vec<Spanned<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) operands: Option<Vec<Spanned<String>>>,
+    #[serde(default, skip_serializing)]
+    pub(super) must_match: Vec<Spanned<String>>,
+    #[serde(default, skip_serializing)]
+    pub(super) must_not_match: Vec<Spanned<String>>,
+}
+
+/// How a program reads its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Style {
+    /// GNU: flags anywhere, short ones combine, `--long=value`, `--` ends them.
+    Getopt,
+    /// The same, but the first operand ends the flags: wrappers.
+    Posix,
+    /// Flags are whole words whatever their hyphens: `find -name`, `ip -br`, `openssl -in`.
+    Long,
+}
