@@ -1,0 +1,22 @@
+//! Step `landlock`: the domain that a profile asks for, over the view that the mounts gave.
+
+use std::path::PathBuf;
+
+use countersign_confine::ConfineError;
+use countersign_confine::landlock::{Domain, Outside, Reach, Rule, restrict as enter};
+use countersign_core::outcome::Layer;
+use countersign_core::path::CleanPath;
+use countersign_core::profile::{Profile, Socket, Written};
+
+/// Enters the domain: reading everywhere that can be seen, writing where the profile says.
+pub(super) fn restrict(profile: &Profile, opened: &[CleanPath]) -> Result<Layer, ConfineError> {
+    let rule = |path: &str, reach| Rule { path: PathBuf::from(path), reach };
+    let connects = profile.sockets.iter().any(|each| each.kind == Socket::Unix);
+    let reading = if connects { Reach::ReadAndConnect } else { Reach::Read };
+    let (mut rules, outside) = match profile.files.written {
+        Written::Everything => (vec![rule("/", Reach::Everything)], Outside::Open),
+        Written::Nothing | Written::Targets => (vec![rule("/", reading), rule("/dev", Reach::Use)], Outside::Closed),
+    };
+    rules.extend(profile.files.private.iter().chain(opened).map(|path| rule(path.as_str(), Reach::Change)));
+    enter(&Domain { least_abi: profile.landlock_abi, rules, outside })
+}

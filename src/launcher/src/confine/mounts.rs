@@ -1,0 +1,132 @@
+//! Step `mounts`: a view of the file system of the job's own, built from descriptors.
+//!
+//! ```text
+//!   namespace ─▶ read-only, all of it ─▶ /dev ─▶ opened targets ─▶ private directories ─▶ covers ─▶ masks
+//!                (observe, change)               (change)          (observe)             protected  hidden
+//! ```
+//!
+//! Enters: a profile and the paths that a request names. Leaves: a namespace in which chmod, chown, setxattr and utime
+//! fail where writing does, which Landlock does not see to; and the directories that were opened, for Landlock's rules.
+//! Nothing that is mounted here or later reaches the machine, and nothing that the machine mounts later reaches here.
+
+mod covers;
+mod devices;
+mod opened;
+mod places;
+mod private;
+mod tree;
+
+use countersign_core::outcome::Layer;
+use countersign_core::path::CleanPath;
+use countersign_core::profile::{Profile, Written};
+use nix::sched::{CloneFlags, unshare};
+use rustix::io::Errno;
+use rustix::mount::{MountPropagationFlags, mount_change};
+
+use covers::Covers;
+use tree::{Attributes, Tree};
+
+use crate::sys::Recursive;
+
+/// Why a view could not be built.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} {path:?}")]
+pub(crate) struct MountError {
+    what: &'static str,
+    path: String,
+    #[source]
+    error: std::io::Error,
+}
+
+impl MountError {
+    fn new(what: &'static str, path: impl Into<String>, error: impl Into<std::io::Error>) -> Self {
+        Self { what, path: path.into(), error: error.into() }
+    }
+
+    /// The kernel's error number.
+    pub(super) fn errno(&self) -> i32 {
+        self.error.raw_os_error().unwrap_or(libc::EIO)
+    }
+}
+
+/// The paths that a request names.
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
+    /// As written.
+    pub(super) written: &'a [CleanPath],
+    /// As read.
+    pub(super) read: &'a [CleanPath],
+    /// As working directory.
+    pub(super) cwd: &'a CleanPath,
+}
+
+/// What was built.
+#[derive(Debug)]
+pub(super) struct View {
+    /// The directories in which something may be changed, for a profile that opens targets.
+    pub(super) opened: Vec<CleanPath>,
+    /// What the step gave.
+    pub(super) layer: Layer,
+}
+
+/// Builds the view that the profile describes.
+pub(super) fn build(profile: &Profile, wanted: &Wanted<'_>) -> Result<View, MountError> {
+    unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| MountError::new("unsharing", "/", errno))?;
+    mount_change(c"/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
+        .map_err(|errno| MountError::new("making private", "/", errno))?;
+    // Taken before everything is read-only and without devices: they are the devices that remain.
+    let devices = devices::take(profile)?;
+    let covers = Covers::take()?;
+    let files = &profile.files;
+    let read_only = match files.written {
+        Written::Everything => false,
+        Written::Nothing | Written::Targets => true,
+    };
+    if read_only {
+        tree::root()?.set(Attributes::READ_ONLY_AND_INERT, Recursive::Yes)?;
+    }
+    let protected = places::existing(profile.protected())?;
+    let hidden = places::existing(profile.hidden())?;
+    let opened = match files.written {
+        Written::Targets => opened::open(wanted.written, &[protected.as_slice(), hidden.as_slice()].concat())?,
+        Written::Nothing | Written::Everything => Vec::new(),
+    };
+    let private = private::take(&files.private, wanted)?;
+    devices.attach()?;
+    let count_private = private.len();
+    for directory in private {
+        directory.attach()?;
+    }
+    let covered = cover(files.written, &protected, &opened)?;
+    let masked = covers.mask(&hidden)?;
+    let base = if read_only { "read-only, no devices, no set-id" } else { "writable" };
+    let gives = format!(
+        "own namespace; {base}; {} directories opened for targets; {count_private} private; {covered} places covered read-only; {masked} places hidden",
+        opened.len()
+    );
+    Ok(View { opened, layer: Layer { step: "mounts".to_owned(), gives } })
+}
+
+/// Covers protected places wherever the view would be writable there.
+fn cover(written: Written, protected: &[CleanPath], opened: &[CleanPath]) -> Result<usize, MountError> {
+    let writable = |place: &&CleanPath| match written {
+        Written::Nothing => false,
+        Written::Targets => opened.iter().any(|directory| place.is_within(directory)),
+        Written::Everything => true,
+    };
+    let mut covered = 0_usize;
+    for place in protected.iter().filter(writable) {
+        let Some(found) = places::find(place)? else { continue };
+        let tree = Tree::copy(&found, Recursive::Yes, place.as_str())?;
+        tree.set(Attributes::READ_ONLY, Recursive::Yes)?;
+        tree.attach(&found)?;
+        covered = covered.saturating_add(1);
+    }
+    Ok(covered)
+}
+
+/// An error of the library as one of ours.
+fn failed(what: &'static str, path: &str) -> impl FnOnce(Errno) -> MountError {
+    let path = path.to_owned();
+    move |errno| MountError::new(what, path, errno)
+}

@@ -1,0 +1,101 @@
+//! The stop latch: a file that outlives the process, the unit and the machine's next boot. SEC-8.
+//!
+//! Enters: who stopped the broker and why. Leaves: the latch (root's alone) and a notice that everybody may read. It is
+//! engaged as soon as something is at its path, readable or not; only an operator at the machine removes it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use countersign_core::message::StopNote;
+
+/// The most bytes of a note. Longer is not one of ours.
+const MAX_NOTE: u64 = 64 * 1_024;
+
+/// Where latch, notice and the note of its clearing are.
+#[derive(Debug, Clone)]
+pub(crate) struct Latch {
+    directory: PathBuf,
+    notices: PathBuf,
+}
+
+/// Why the latch could not be engaged.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LatchError {
+    /// The latch itself.
+    #[error("the stop latch could not be written")]
+    Latch(#[source] io::Error),
+    /// The notice for clients; the latch is engaged all the same.
+    #[error("the notice of the stop could not be written")]
+    Notice(#[source] io::Error),
+}
+
+impl Latch {
+    /// The machine's.
+    pub(crate) fn of_the_machine() -> Self {
+        Self::below(Path::new("/var/lib/countersign-launcher"), Path::new("/run/countersign"))
+    }
+
+    fn below(directory: &Path, notices: &Path) -> Self {
+        Self { directory: directory.to_owned(), notices: notices.to_owned() }
+    }
+
+    /// Whether it is engaged. Whatever cannot be looked at counts as engaged.
+    pub(crate) fn is_engaged(&self) -> bool {
+        match fs::symlink_metadata(self.directory.join("stopped")) {
+            Ok(_) => true,
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+
+    /// Engages it, durably before this returns. An earlier note stays: the first stop is the one that counts.
+    ///
+    /// # Errors
+    /// Latch or notice could not be written.
+    pub(crate) fn engage(&self, note: &StopNote) -> Result<(), LatchError> {
+        let text = serde_json::to_vec(note).map_err(|error| LatchError::Latch(error.into()))?;
+        if !self.is_engaged() {
+            make_directory(&self.directory, 0o700).map_err(LatchError::Latch)?;
+            replace(&self.directory, "stopped", &text, 0o600).map_err(LatchError::Latch)?;
+        }
+        make_directory(&self.notices, 0o755).map_err(LatchError::Notice)?;
+        replace(&self.notices, "stopped", &text, 0o644).map_err(LatchError::Notice)
+    }
+
+    /// Who cleared the latch since the last run, if somebody did. Told once: the note is removed.
+    ///
+    /// A note that cannot be read is passed over; what it would say is in the log of the last run.
+    pub(crate) fn take_cleared(&self) -> Option<StopNote> {
+        let path = self.directory.join("cleared.json");
+        let mut text = Vec::new();
+        let read = File::open(&path).and_then(|file| file.take(MAX_NOTE).read_to_end(&mut text));
+        drop(fs::remove_file(&path));
+        read.ok().and_then(|_| serde_json::from_slice(&text).ok())
+    }
+}
+
+fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
+/// Writes beside, makes durable, renames: whoever looks sees the whole file or none.
+fn replace(directory: &Path, name: &str, text: &[u8], mode: u32) -> io::Result<()> {
+    let beside = directory.join(format!(".{name}.new"));
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(&beside, directory.join(name))?;
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! Sandboxes: profiles made ready once, when the policy is loaded, so that nothing is compiled while a job waits.
+//!
+//! Enters: the policy's profiles and the text of `/etc/passwd`. Leaves: per profile the filters as the kernel takes
+//! them, the capabilities, the account. All or nothing, as with the policy itself.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use countersign_confine::ConfineError;
+use countersign_confine::capabilities::{Carry, Keep, UnknownCapability};
+use countersign_confine::seccomp::{self, Filters, Refusals, Starts};
+use countersign_core::caller::Uid;
+use countersign_core::profile::{Profile, ProfileName, Profiles, Socket};
+
+use crate::account::{self, Account};
+
+/// A profile made ready.
+#[derive(Debug)]
+pub(crate) struct Sandbox {
+    /// The profile.
+    pub(crate) profile: Profile,
+    /// Who a job is.
+    pub(crate) account: Account,
+    /// The capabilities that it keeps.
+    pub(crate) keep: Keep,
+    /// The filters that it runs under.
+    pub(crate) filters: Filters,
+}
+
+/// Every profile made ready.
+#[derive(Debug, Default)]
+pub(crate) struct Sandboxes(BTreeMap<ProfileName, Rc<Sandbox>>);
+
+/// Why a profile could not be made ready.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SandboxError {
+    /// Its account does not exist.
+    #[error("the profile {profile} runs as {user}, an account that does not exist: run systemd-sysusers")]
+    NoAccount {
+        /// The profile.
+        profile: String,
+        /// The account.
+        user: String,
+    },
+    /// It names a capability that the kernel's library does not know.
+    #[error("the profile {profile} cannot be used")]
+    Capability {
+        /// The profile.
+        profile: String,
+        /// Which one.
+        #[source]
+        error: UnknownCapability,
+    },
+    /// Its filters could not be compiled.
+    #[error("the profile {profile} cannot be used")]
+    Filters {
+        /// The profile.
+        profile: String,
+        /// Why.
+        #[source]
+        error: ConfineError,
+    },
+}
+
+impl Sandboxes {
+    /// Makes every profile ready.
+    ///
+    /// # Errors
+    /// The first that cannot be.
+    pub(crate) fn ready(profiles: &Profiles, passwd: &str) -> Result<Self, SandboxError> {
+        let each = profiles.iter().map(|profile| Ok((profile.name.clone(), Rc::new(Sandbox::ready(profile, passwd)?))));
+        each.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The sandbox of this name.
+    pub(crate) fn get(&self, name: &ProfileName) -> Option<&Rc<Sandbox>> {
+        self.0.get(name)
+    }
+}
+
+impl Sandbox {
+    fn ready(profile: &Profile, passwd: &str) -> Result<Self, SandboxError> {
+        let named = || profile.name.as_str().to_owned();
+        let account = account::find(passwd, &profile.user)
+            .ok_or_else(|| SandboxError::NoAccount { profile: named(), user: profile.user.clone() })?;
+        let carry = if account.uid == Uid::ROOT { Carry::Root } else { Carry::Ambient };
+        let keep = Keep::allowed(&profile.capabilities, carry)
+            .map_err(|error| SandboxError::Capability { profile: named(), error })?;
+        let sockets: Vec<Socket> = profile.sockets.iter().map(|each| each.kind).collect();
+        let refusals = Refusals { sets: &profile.refused_calls, sockets: &sockets, starts: Starts::Anything };
+        let filters = seccomp::compile(&refusals).map_err(|error| SandboxError::Filters { profile: named(), error })?;
+        Ok(Self { profile: profile.clone(), account, keep, filters })
+    }
+}

@@ -1,0 +1,283 @@
+//! The message loop: one socket, the jobs, and the time. One thread, and nothing in it waits for anything else.
+//!
+//! ```text
+//!   serving ──Drain──▶ draining ──no job left──▶ exit
+//!      │                  │
+//!      └──────Stop────────┴──▶ stopped ──end of the socket──▶ exit          the end of the socket at any time:
+//!                                                                          every job is killed, then exit
+//! ```
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use countersign_core::argv::Argv;
+use countersign_core::code::{Code, Failure};
+use countersign_core::message::{CancelCause, FromLauncher, StopNote, ToLauncher};
+use countersign_core::order::Claim;
+use countersign_core::path::CleanPath;
+use countersign_core::policy::{Policy, Ruleset};
+use countersign_core::request::RequestId;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::cgroup::Unit;
+use crate::channel::{Channel, ChannelError, Received};
+use crate::clock::Clock;
+use crate::jobs::Jobs;
+use crate::latch::Latch;
+use crate::pin::Pinner;
+use crate::prepare::prepare;
+use crate::sandbox::Sandboxes;
+use crate::seen::Seen;
+use crate::spawn::{SpawnError, spawn};
+use crate::start;
+use crate::verify::Prover;
+
+/// How long jobs that were killed are waited for when the front is gone. PID 1 sweeps what is left.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Why the loop ended other than by the end of the socket.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// The front's socket.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// Waiting.
+    #[error("waiting failed")]
+    Poll(#[source] Errno),
+}
+
+/// What the launcher is ready to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Serving,
+    Draining,
+    Stopped,
+}
+
+/// Whether the loop goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    End,
+}
+
+/// Everything that the loop holds.
+#[derive(Debug)]
+pub(crate) struct Serve {
+    /// The socket to the front.
+    pub(crate) channel: Channel,
+    /// The policy in force.
+    pub(crate) policy: Policy,
+    /// Its sandboxes.
+    pub(crate) sandboxes: Sandboxes,
+    /// The unit's cgroup.
+    pub(crate) unit: Unit,
+    /// The stop latch.
+    pub(crate) latch: Latch,
+    work: Work,
+}
+
+/// What the loop remembers.
+#[derive(Debug)]
+struct Work {
+    jobs: Jobs,
+    seen: Seen,
+    pinner: Pinner,
+    clock: Clock,
+    state: State,
+    /// The answer to a stop that waits for the last job.
+    stopping: Option<Option<Failure>>,
+}
+
+impl Serve {
+    /// Ready to serve.
+    pub(crate) fn new(channel: Channel, policy: Policy, sandboxes: Sandboxes, unit: Unit, latch: Latch) -> Self {
+        let work = Work {
+            jobs: Jobs::default(),
+            seen: Seen::default(),
+            pinner: Pinner::default(),
+            clock: Clock::default(),
+            state: State::Serving,
+            stopping: None,
+        };
+        Self { channel, policy, sandboxes, unit, latch, work }
+    }
+
+    /// Serves until the front is gone or the last job of a drain has ended. No job is left behind.
+    ///
+    /// # Errors
+    /// [`ServeError`]; the jobs are ended then as well.
+    pub(crate) fn run(mut self) -> Result<(), ServeError> {
+        let cleared = self.latch.take_cleared();
+        let ready = FromLauncher::Ready { ruleset: self.policy.ruleset(), cleared };
+        let served = self.channel.tell(&ready).map_err(ServeError::from).and_then(|()| self.serve());
+        self.farewell();
+        served
+    }
+
+    fn serve(&mut self) -> Result<(), ServeError> {
+        loop {
+            self.wait()?;
+            self.channel.flush()?;
+            self.report_ends()?;
+            while let Some(next) = self.take()? {
+                if next == Next::End {
+                    return Ok(());
+                }
+            }
+            self.report_ends()?;
+            if self.work.state == State::Draining && self.work.jobs.is_empty() && !self.channel.has_more() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn wait(&self) -> Result<(), ServeError> {
+        let mut interest = PollFlags::IN;
+        interest.set(PollFlags::OUT, self.channel.has_more());
+        let socket = self.channel.fd();
+        let mut waits = vec![PollFd::from_borrowed_fd(socket, interest)];
+        waits.extend(self.work.jobs.waits());
+        let patience = self.work.jobs.patience().map(timespec);
+        match poll(&mut waits, patience.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(ServeError::Poll(errno)),
+        }
+    }
+
+    fn report_ends(&mut self) -> Result<(), ServeError> {
+        for (id, outcome) in self.work.jobs.tick() {
+            self.channel.tell(&FromLauncher::Ended { id, outcome: Box::new(outcome) })?;
+        }
+        if self.work.jobs.is_empty()
+            && let Some(failure) = self.work.stopping.take()
+        {
+            self.channel.tell(&FromLauncher::Stopped { failure })?;
+        }
+        Ok(())
+    }
+
+    /// Takes one message, if there is one.
+    fn take(&mut self) -> Result<Option<Next>, ServeError> {
+        match self.channel.receive()? {
+            Received::Message(message, files) => self.act(*message, files).map(Some),
+            Received::Nothing => Ok(None),
+            Received::End => Ok(Some(Next::End)),
+        }
+    }
+
+    fn act(&mut self, message: ToLauncher<Claim>, files: Vec<OwnedFd>) -> Result<Next, ServeError> {
+        match message {
+            ToLauncher::Pin { id, argv, cwd } => self.pin(id, &argv, &cwd)?,
+            ToLauncher::Run { order } => {
+                let id = order.plan.id;
+                let told = match self.start(*order, files) {
+                    Ok(()) => FromLauncher::Started { id },
+                    Err(failure) => FromLauncher::Refused { id, failure },
+                };
+                self.channel.tell(&told)?;
+            }
+            ToLauncher::Cancel { id, cause } => self.cancel(id, cause),
+            ToLauncher::Stop { note } => self.stop(&note),
+            ToLauncher::Drain => self.work.state = self.work.state.max_draining(),
+            ToLauncher::Reload => {
+                let result = self.reload();
+                self.channel.tell(&FromLauncher::Reloaded { result })?;
+            }
+        }
+        Ok(Next::GoOn)
+    }
+
+    fn pin(&mut self, id: RequestId, argv: &Argv, cwd: &CleanPath) -> Result<(), ServeError> {
+        let result = self.work.pinner.pin(argv, cwd).map(|pins| Box::new(pins.pinned));
+        Ok(self.channel.tell(&FromLauncher::Pinned { id, result })?)
+    }
+
+    fn start(&mut self, claim: Claim, files: Vec<OwnedFd>) -> Result<(), Failure> {
+        match self.work.state {
+            State::Serving => {}
+            State::Draining => return Err(Failure::new(Code::Held, "The broker restarts: ask again in a moment.")),
+            State::Stopped => {
+                return Err(Failure::new(
+                    Code::Stopped,
+                    "The broker is stopped: an operator clears it with `countersign clear`.",
+                ));
+            }
+        }
+        let now = self.work.clock.now();
+        let Self { policy, sandboxes, work, .. } = self;
+        let mut prover = Prover { policy, sandboxes, seen: &mut work.seen, pinner: &mut work.pinner };
+        let proven = prover.prove(&claim, now)?;
+        let id = claim.plan.id;
+        let job = prepare(claim.plan, proven, files, self.unit.controllers())?;
+        let time = job.time;
+        let spawned = spawn(&self.unit, &id.to_string(), job).map_err(|error| not_started(&error))?;
+        self.work.jobs.add(id, spawned, now, time);
+        Ok(())
+    }
+
+    fn cancel(&mut self, id: RequestId, cause: CancelCause) {
+        self.work.jobs.cancel(id, cause);
+    }
+
+    /// The latch first, so that no crash between the two lets anything begin again.
+    fn stop(&mut self, note: &StopNote) {
+        let engaged = self.latch.engage(note);
+        self.work.jobs.stop();
+        self.work.state = State::Stopped;
+        let failure = engaged.err().map(|error| {
+            crate::complain(&error);
+            Failure::new(Code::Internal, format!("Every job was ended, but {error}: stop the unit as well."))
+        });
+        self.work.stopping = Some(failure);
+    }
+
+    fn reload(&mut self) -> Result<Ruleset, Failure> {
+        let (policy, sandboxes) = start::load(Path::new("/")).map_err(|error| {
+            crate::complain(&error);
+            Failure::new(Code::Internal, "The policy could not be read and the old one stays: see the journal.")
+        })?;
+        self.policy = policy;
+        self.sandboxes = sandboxes;
+        Ok(self.policy.ruleset())
+    }
+
+    /// Kills what runs and waits a moment for it to be gone.
+    fn farewell(&mut self) {
+        self.work.jobs.stop();
+        let begun = Instant::now();
+        while !self.work.jobs.is_empty() && begun.elapsed() < FAREWELL {
+            let mut waits = self.work.jobs.waits();
+            let patience = self.work.jobs.patience().map(timespec);
+            poll(&mut waits, patience.as_ref()).ok();
+            drop(waits);
+            // Nobody is left to be told.
+            drop(self.work.jobs.tick());
+        }
+    }
+}
+
+impl State {
+    /// Draining, unless stopped.
+    const fn max_draining(self) -> Self {
+        match self {
+            Self::Serving | Self::Draining => Self::Draining,
+            Self::Stopped => Self::Stopped,
+        }
+    }
+}
+
+fn timespec(span: Duration) -> Timespec {
+    Timespec { tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(span.subsec_nanos()) }
+}
+
+fn not_started(error: &SpawnError) -> Failure {
+    crate::complain(error);
+    let code = match error {
+        SpawnError::Cgroup(_) => Code::SandboxUnavailable,
+        SpawnError::Report(_) | SpawnError::Start(_) => Code::LaunchFailed,
+    };
+    Failure::new(code, format!("The job could not be started: {error}. See the journal."))
+}

@@ -1,0 +1,133 @@
+//! Proving an order again, because whoever sent it is not trusted. SEC-3, SEC-12.
+//!
+//! ```text
+//!   digest ─▶ classification ─▶ judgement ─▶ permission ─▶ expiry, mode, ruleset ─▶ not before ─▶ same files
+//! ```
+//!
+//! Enters: a claim and the policy that this process loaded itself. Leaves: the pins and the sandbox of what may run, or
+//! the first thing about the claim that is not so. The honest limit: an approval is believed to have been given. A
+//! compromised front can say so of an action that policy lets a human approve; it cannot have a denied one run, widen
+//! a profile, run a plan twice or run other files than were approved.
+
+use std::rc::Rc;
+
+use countersign_core::approval::Permission;
+use countersign_core::classify::Classification;
+use countersign_core::code::{Code, Failure};
+use countersign_core::order::{Claim, recheck};
+use countersign_core::plan::{Plan, VERSION};
+use countersign_core::policy::{Facts, Policy, Taint, Verdict, judge_parts};
+use countersign_core::request::{Narrowing, classify_action};
+use countersign_core::run_state::RunState;
+use countersign_core::tier::Ruling;
+use countersign_core::time::Moment;
+
+use crate::pin::{Pinner, Pins};
+use crate::sandbox::{Sandbox, Sandboxes};
+use crate::seen::{NotNoted, Seen};
+
+/// What a proof needs to know besides the claim.
+pub(crate) struct Prover<'a> {
+    /// The policy that this process loaded.
+    pub(crate) policy: &'a Policy,
+    /// The sandboxes of its profiles.
+    pub(crate) sandboxes: &'a Sandboxes,
+    /// What ran before.
+    pub(crate) seen: &'a mut Seen,
+    /// Which file is which.
+    pub(crate) pinner: &'a mut Pinner,
+}
+
+/// What a proven claim leads to.
+#[derive(Debug)]
+pub(crate) struct Proven {
+    /// The files as they are now, which is as they were approved.
+    pub(crate) pins: Pins,
+    /// The sandbox.
+    pub(crate) sandbox: Rc<Sandbox>,
+}
+
+impl Prover<'_> {
+    /// Proves a claim. A claim that is proven counts as run.
+    ///
+    /// # Errors
+    /// The first thing that is not so.
+    pub(crate) fn prove(&mut self, claim: &Claim, now: Moment) -> Result<Proven, Failure> {
+        let plan = &claim.plan;
+        if plan.version != VERSION || plan.digest().ok() != Some(claim.digest) {
+            return Err(Failure::new(Code::Changed, "The order's digest is not that of its content."));
+        }
+        let classification = classify_action(self.policy.rules(), &plan.action);
+        same_classification(plan, &classification)?;
+        let sandbox = self.sandbox(plan)?;
+        let verdict = self.judge(plan, &classification);
+        entitled(claim, verdict)?;
+        recheck(plan, &claim.permission, self.policy, RunState::Green, now)?;
+        let pins = self.pinner.pin(&plan.action.argv, &plan.action.cwd)?;
+        if pins.pinned != plan.pinned {
+            return Err(Failure::new(
+                Code::Changed,
+                "The program or the working directory changed since this was planned: look at it and ask again.",
+            ));
+        }
+        self.note(plan, now)?;
+        Ok(Proven { pins, sandbox })
+    }
+
+    fn sandbox(&self, plan: &Plan) -> Result<Rc<Sandbox>, Failure> {
+        let sandbox = self
+            .sandboxes
+            .get(&plan.profile)
+            .filter(|sandbox| sandbox.profile.digest().ok() == Some(plan.profile_digest));
+        sandbox
+            .cloned()
+            .ok_or_else(|| Failure::new(Code::Changed, "The profile is not the one that was planned: ask again."))
+    }
+
+    fn judge(&self, plan: &Plan, classification: &Classification) -> Verdict {
+        let grant = self.policy.grants().for_ids(plan.caller.uid, &plan.caller.gids);
+        // What the front knows and this process does not (taint, narrowing) can only make a verdict stricter.
+        let facts = Facts { state: RunState::Green, taint: Taint::Clean, grant };
+        judge_parts(self.policy, classification, &plan.profile, &Narrowing::default(), &facts)
+    }
+
+    fn note(&mut self, plan: &Plan, now: Moment) -> Result<(), Failure> {
+        self.seen.note(plan.id, plan.expires, now).map_err(|error| match error {
+            NotNoted::Twice => Failure::new(Code::Changed, "This request ran before: ask again."),
+            NotNoted::Full => Failure::new(Code::OverBudget, "Too many requests ran at one time: ask again later."),
+        })
+    }
+}
+
+fn same_classification(plan: &Plan, classification: &Classification) -> Result<(), Failure> {
+    if classification.ruling == Ruling::Deny {
+        return Err(Failure::new(Code::Denied, "This is never done, with any approval."));
+    }
+    if classification.ruling == Ruling::Tier(plan.tier) && classification.targets == plan.targets {
+        Ok(())
+    } else {
+        Err(Failure::new(Code::Changed, "The order's tier or targets are not those of its command."))
+    }
+}
+
+/// Whether what entitles the claim is what the verdict asks for.
+fn entitled(claim: &Claim, verdict: Verdict) -> Result<(), Failure> {
+    let approved = match &claim.permission {
+        Permission::Grant => false,
+        Permission::Human(approval) => approval.digest == claim.digest,
+    };
+    match (verdict, &claim.permission) {
+        (Verdict::Allow(..), Permission::Grant) => Ok(()),
+        (Verdict::Allow(..) | Verdict::Hold(_), Permission::Human(_)) if approved => Ok(()),
+        (Verdict::Allow(..) | Verdict::Hold(_), Permission::Human(_)) => {
+            Err(Failure::new(Code::Changed, "The approval is for another request."))
+        }
+        (Verdict::Hold(_), Permission::Grant) => {
+            Err(Failure::new(Code::NeedsApproval, "A human must decide, and the order says that nobody did."))
+        }
+        (Verdict::Deny(failure), Permission::Grant | Permission::Human(_)) => Err(failure),
+        (Verdict::Silence, Permission::Grant | Permission::Human(_)) => {
+            Err(Failure::new(Code::Denied, "This is not answered."))
+        }
+    }
+}
