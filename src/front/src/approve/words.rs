@@ -1,0 +1,36 @@
+//! What people read about a request: everything through `core::text`, so that a caller's words are inert. SEC-16.
+
+use std::collections::BTreeMap;
+
+use countersign_core::argv::Argv;
+use countersign_core::caller::Caller;
+use countersign_core::text::{COMMAND_BOUND, dialog, quoted, shown, shown_argv};
+
+use crate::tickets::Ticket;
+
+/// The most bytes of a user's name in a sentence.
+const NAME_BOUND: usize = 64;
+/// The most bytes of a reason in a sentence.
+const REASON_BOUND: usize = 1_024;
+
+/// What polkit is given with a question: its message, and what stands for each name in it.
+pub(crate) type Words = BTreeMap<String, String>;
+
+/// The words for this request.
+pub(crate) fn of(ticket: &Ticket, may_touch: &str) -> Words {
+    dialog(&ticket.case, &ticket.plan, ticket.digest, may_touch).polkit_details()
+}
+
+/// The command in one line.
+pub(crate) fn command(argv: &Argv) -> String {
+    shown_argv(argv, COMMAND_BOUND).into()
+}
+
+/// The sentence of a refusal: who refused, and why in quoted words.
+pub(crate) fn refused(by: &Caller, reason: &str) -> String {
+    let who = if by.user.is_empty() { format!("uid {}", by.uid) } else { shown(&by.user, NAME_BOUND).into() };
+    match reason {
+        "" => format!("It was refused by {who}."),
+        reason => format!("It was refused by {who}: {}.", quoted(reason, REASON_BOUND)),
+    }
+}

@@ -1,0 +1,101 @@
+//! Audit: what the front writes into the log, and what happens when it cannot. SEC-2, SEC-8.
+//!
+//! Enters: drafts. Leaves: the place that the log gave them, once they are on the disk. A record that cannot be
+//! written never raises and never lets anything run: the broker goes to amber, and whoever needed the record to be
+//! there is told `AuditUnavailable`. Each record also goes to the journal, where a failure means nothing.
+
+mod journal;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use countersign_audit::{Store, StoreError, Writer};
+use countersign_core::code::{Code, Failure};
+use countersign_core::policy::Policy;
+use countersign_core::receipt::Recorded;
+use countersign_core::record::{Draft, Entry, Stamp};
+use tokio::sync::oneshot;
+
+use crate::clock::{self, Boot};
+use crate::standing::Standing;
+use journal::Journal;
+
+/// The log as the pipeline knows it.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    writer: Writer,
+    journal: Journal,
+    boot: Boot,
+    standing: Arc<Standing>,
+}
+
+impl Ledger {
+    /// Opens the log in this directory, writes the first records of this run, and closes what an earlier run left
+    /// open as interrupted.
+    ///
+    /// # Errors
+    /// The log is not ours, not whole, or cannot be written.
+    pub(crate) fn open(
+        directory: &Path,
+        boot: Boot,
+        standing: Arc<Standing>,
+        policy: &Policy,
+        first: impl FnOnce(&Stamp) -> Vec<Draft>,
+    ) -> Result<Self, StoreError> {
+        let mut store = Store::open(directory)?;
+        let journal = Journal::connect();
+        let stamp = stamp(&boot, &standing, policy);
+        let first = first(&stamp);
+        store.begin(&stamp, &first)?;
+        first.iter().for_each(|draft| journal.tell(draft));
+        Ok(Self { writer: Writer::start(store)?, journal, boot, standing })
+    }
+
+    /// The circumstances of a record that is made now.
+    pub(crate) fn stamp(&self, policy: &Policy) -> Stamp {
+        stamp(&self.boot, &self.standing, policy)
+    }
+
+    /// Writes one record; comes back when it is on the disk.
+    ///
+    /// # Errors
+    /// `AuditUnavailable`; the state is amber from then on.
+    pub(crate) async fn write(&self, draft: Draft) -> Result<Recorded, Failure> {
+        self.journal.tell(&draft);
+        let (tell, written) = oneshot::channel();
+        // Whoever waited may have gone meanwhile; the record is written all the same.
+        self.writer.append(vec![draft], Box::new(move |entries| drop(tell.send(entries))));
+        let first = |entries: Vec<Entry>| entries.first().map(Recorded::from);
+        match written.await {
+            Ok(Ok(entries)) => first(entries).ok_or_else(|| self.unavailable()),
+            Ok(Err(_)) | Err(_) => Err(self.unavailable()),
+        }
+    }
+
+    /// Writes what is queued and closes the log.
+    pub(crate) async fn close(&self) {
+        let (tell, closed) = oneshot::channel();
+        self.writer.stop(Box::new(move |done| drop(tell.send(done))));
+        // What could not be emptied into the database now is there at the next start.
+        drop(closed.await);
+    }
+
+    fn unavailable(&self) -> Failure {
+        self.standing.warn();
+        Failure::new(
+            Code::AuditUnavailable,
+            "The audit log cannot be written, so nothing runs: an administrator looks at the disk and the journal.",
+        )
+    }
+}
+
+fn stamp(boot: &Boot, standing: &Standing, policy: &Policy) -> Stamp {
+    Stamp {
+        time: clock::now(),
+        boot_id: boot.id().to_owned(),
+        monotonic_ms: clock::since_boot_ms(),
+        state: standing.state(),
+        mode: policy.settings().mode,
+        ruleset: policy.ruleset(),
+    }
+}

@@ -1,0 +1,81 @@
+//! `org.countersign.Broker1.Approvals`: what waits, and the decisions of administrators.
+
+use std::sync::Arc;
+
+use countersign_core::caller::Caller;
+use countersign_core::code::{Code, Failure};
+use countersign_core::request::MAX_REASON;
+use zbus::interface;
+use zbus::message::Header;
+
+use super::answers::{self, Keys};
+use super::error::Result;
+use super::hall::{Hall, dialog_of};
+use crate::approve::words;
+use crate::pipeline::Decision;
+use crate::tickets::{Phase, Ticket};
+
+/// The decisions' interface.
+pub(super) struct Approvals(pub(super) Arc<Hall>);
+
+#[interface(name = "org.countersign.Broker1.Approvals", introspection_docs = false)]
+impl Approvals {
+    /// One's own open requests; everybody's for who may inspect.
+    #[zbus(out_args("requests"))]
+    async fn list(&self, #[zbus(header)] header: Header<'_>) -> Result<Vec<Keys>> {
+        let call = self.0.enter(&header).await?;
+        let all = self.0.inspects(&header, &call.caller).await?;
+        let mut tickets = self.0.pipeline.tickets.unfinished();
+        tickets.retain(|ticket| all || ticket.owner() == call.caller.uid);
+        tickets.sort_unstable_by_key(|ticket| (ticket.asked, ticket.id()));
+        Ok(tickets.iter().map(|ticket| self.say(ticket)).collect())
+    }
+
+    #[zbus(out_args("request"))]
+    async fn show(&self, id: &str, #[zbus(header)] header: Header<'_>) -> Result<Keys> {
+        let call = self.0.enter(&header).await?;
+        let ticket = self.0.ticket(id)?;
+        self.0.see(&header, &call.caller, &ticket).await?;
+        Ok(self.say(&ticket))
+    }
+
+    async fn approve(&self, id: &str, digest: &str, #[zbus(header)] header: Header<'_>) -> Result<()> {
+        let call = self.0.enter(&header).await?;
+        let ticket = self.waiting(id, digest)?;
+        self.decide(&header, &call.caller, &ticket, Decision::Approve).await
+    }
+
+    async fn refuse(&self, id: &str, digest: &str, reason: &str, #[zbus(header)] header: Header<'_>) -> Result<()> {
+        let call = self.0.enter(&header).await?;
+        let ticket = self.waiting(id, digest)?;
+        let reason: String = reason.chars().take(MAX_REASON).collect();
+        let sentence = words::refused(&call.caller, &reason);
+        self.decide(&header, &call.caller, &ticket, Decision::Refuse { sentence }).await
+    }
+}
+
+impl Approvals {
+    fn say(&self, ticket: &Ticket) -> Keys {
+        answers::ticket(ticket, &self.0.pipeline.may_touch(ticket))
+    }
+
+    /// The waiting request of this id, if it is still what the administrator saw.
+    fn waiting(&self, id: &str, digest: &str) -> Result<Arc<Ticket>, Failure> {
+        let ticket = self.0.ticket(id)?;
+        if digest != ticket.digest.to_string() {
+            return Err(Failure::new(
+                Code::Changed,
+                "That is not the digest of this request: look at it again and decide on what it says now.",
+            ));
+        }
+        if ticket.phase() != Phase::Waiting || !ticket.slot.is_open() {
+            return Err(Failure::new(Code::Cancelled, "The request was decided or taken back already."));
+        }
+        Ok(ticket)
+    }
+
+    async fn decide(&self, header: &Header<'_>, caller: &Caller, ticket: &Ticket, decision: Decision) -> Result<()> {
+        let (person, _place) = (self.0.person(header, caller)?, self.0.dialog(caller.uid)?);
+        Ok(self.0.pipeline.decide(ticket, &person, dialog_of(header), decision).await?)
+    }
+}

@@ -1,0 +1,116 @@
+//! `org.countersign.Broker1`: plan, submit, stop, and what state the broker is in.
+
+use std::sync::Arc;
+
+use countersign_core::caller::Uid;
+use countersign_core::code::{Code, Failure};
+use countersign_core::message::StopNote;
+use countersign_core::policy::Taint;
+use countersign_core::request::MAX_REASON;
+use zbus::message::Header;
+use zbus::{ObjectServer, OwnedObjectPath, interface};
+
+use super::answers::{self, Keys};
+use super::dictionary::Dictionary;
+use super::error::Result;
+use super::hall::{Hall, dialog_of};
+use super::request::Request;
+use crate::approve::Dialog;
+use crate::ask::Ask;
+use crate::clock;
+use crate::lifecycle::StopCall;
+
+/// The broker's object.
+pub(super) struct Broker(pub(super) Arc<Hall>);
+
+#[interface(name = "org.countersign.Broker1", introspection_docs = false)]
+impl Broker {
+    #[zbus(out_args("plan"))]
+    async fn plan(&self, request: Dictionary, #[zbus(header)] header: Header<'_>) -> Result<Keys> {
+        let call = self.0.enter(&header).await?;
+        let ask = ask(request).await?;
+        let shown = self.0.pipeline.plan(&call.caller, ask).await?;
+        Ok(answers::shown(&shown))
+    }
+
+    #[zbus(out_args("request"))]
+    async fn submit(
+        &self,
+        request: Dictionary,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(object_server)] server: &ObjectServer,
+    ) -> Result<OwnedObjectPath> {
+        let call = self.0.enter(&header).await?;
+        let ask = ask(request).await?;
+        let person = match dialog_of(&header) {
+            Dialog::Allowed => Some(self.0.person(&header, &call.caller)?),
+            Dialog::Never => None,
+        };
+        let ticket = self.0.pipeline.submit(&call.caller, ask, person).await?;
+        let path = super::path_of(ticket.id())?;
+        server.at(&path, Request { hall: Arc::clone(&self.0), ticket }).await?;
+        // A caller that left meanwhile was told of before there was a ticket to end.
+        if self.0.identities.presence(&call.caller.bus_name).is_none() {
+            self.0.pipeline.departed(&call.caller.bus_name);
+        }
+        Ok(path)
+    }
+
+    async fn mark_tainted(&self, #[zbus(header)] header: Header<'_>) -> Result<()> {
+        let call = self.0.enter(&header).await?;
+        self.0.pipeline.latches.arm(call.caller.uid);
+        Ok(())
+    }
+
+    /// Never gated: whoever may ask for anything may stop everything, in every state.
+    async fn stop(&self, reason: String, #[zbus(header)] header: Header<'_>) -> Result<()> {
+        let caller = self.0.identities.prove(&header).await?;
+        let granted = self.0.pipeline.policy().grants().of(&caller).is_some();
+        if !granted && caller.uid != Uid::ROOT {
+            return Err(Failure::new(Code::AccessDenied, "You have no grant: ask an administrator for one.").into());
+        }
+        let why: String = reason.chars().take(MAX_REASON).collect();
+        let (call, stopped) = StopCall::new(StopNote { time: clock::now(), who: format!("uid {}", caller.uid), why });
+        // A full queue means that a stop is under way; so does a closed one.
+        drop(self.0.stop.try_send(call));
+        drop(stopped.await);
+        Ok(())
+    }
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    async fn state(&self) -> String {
+        self.0.pipeline.standing.state().name().to_owned()
+    }
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    async fn mode(&self) -> String {
+        self.0.pipeline.policy().settings().mode.name().to_owned()
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    async fn version(&self) -> String {
+        env!("CARGO_PKG_VERSION").to_owned()
+    }
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    async fn ruleset(&self) -> String {
+        answers::ruleset(self.0.pipeline.policy().ruleset())
+    }
+
+    /// The caller's own latch.
+    #[zbus(property(emits_changed_signal = "false"))]
+    async fn tainted(&self, #[zbus(header)] header: Option<Header<'_>>) -> Result<bool> {
+        let header = header.ok_or_else(super::no_caller)?;
+        let call = self.0.enter(&header).await?;
+        Ok(self.0.pipeline.latches.of(call.caller.uid) == Taint::Tainted)
+    }
+}
+
+/// Looking at descriptors may take its time, and then not in the way of others.
+async fn ask(request: Dictionary) -> Result<Ask> {
+    if !request.has_files() {
+        return Ok(request.into_ask()?);
+    }
+    let looked = tokio::task::spawn_blocking(|| request.into_ask()).await;
+    Ok(looked.map_err(|_| Failure::new(Code::Internal, "The request could not be looked at: try again."))??)
+}

@@ -1,0 +1,117 @@
+//! The hall: what every interface of ours shares, and who may see what.
+
+use std::sync::Arc;
+
+use countersign_core::caller::{Caller, Uid};
+use countersign_core::code::{Code, Failure};
+use countersign_core::request::RequestId;
+use tokio::sync::mpsc;
+use zbus::message::{Flags, Header};
+
+use super::identity::Identities;
+use crate::approve::polkit::Person;
+use crate::approve::words::Words;
+use crate::approve::{Dialog, Matter, Reply};
+use crate::bounds::{self, Place, Quota};
+use crate::lifecycle::StopCall;
+use crate::pipeline::Pipeline;
+use crate::tickets::Ticket;
+
+/// What every interface shares.
+pub(crate) struct Hall {
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) identities: Identities,
+    pub(super) stop: mpsc::Sender<StopCall>,
+    calls: Quota,
+    dialogs: Quota,
+}
+
+/// A call that is being worked on: who called, and its place among the calls.
+pub(super) struct Call {
+    pub(super) caller: Arc<Caller>,
+    _place: Place,
+}
+
+impl Hall {
+    pub(super) fn new(pipeline: Arc<Pipeline>, identities: Identities, stop: mpsc::Sender<StopCall>) -> Self {
+        let calls = Quota::new("calls", bounds::CALLS_PER_USER, bounds::CALLS_IN_ALL);
+        let dialogs = Quota::new("dialogs", bounds::DIALOGS_PER_USER, bounds::DIALOGS_IN_ALL);
+        Self { pipeline, identities, stop, calls, dialogs }
+    }
+
+    /// Proves the sender of a call and takes its place.
+    ///
+    /// # Errors
+    /// `AccessDenied` or `OverBudget`.
+    pub(super) async fn enter(&self, header: &Header<'_>) -> Result<Call, Failure> {
+        let caller = self.identities.prove(header).await?;
+        let place = self.calls.take(caller.uid)?;
+        Ok(Call { caller, _place: place })
+    }
+
+    /// The sender as somebody who can be asked.
+    pub(super) fn person(&self, header: &Header<'_>, caller: &Caller) -> Result<Person, Failure> {
+        let here = self
+            .identities
+            .presence(&caller.bus_name)
+            .ok_or_else(|| Failure::new(Code::Cancelled, "You left the bus."))?;
+        Person::sender_of(header, caller, here)
+    }
+
+    /// A place for a dialog that an administrator's call opens.
+    pub(super) fn dialog(&self, uid: Uid) -> Result<Place, Failure> {
+        self.dialogs.take(uid)
+    }
+
+    /// Passes who may see a request: its owner, root, and whom polkit takes for an inspector.
+    ///
+    /// # Errors
+    /// The same as for a request that is not there.
+    pub(super) async fn see(&self, header: &Header<'_>, caller: &Caller, ticket: &Ticket) -> Result<(), Failure> {
+        if caller.uid == ticket.owner() || self.inspects(header, caller).await? {
+            Ok(())
+        } else {
+            Err(none(ticket.id()))
+        }
+    }
+
+    /// Whether the sender may see the requests of others. Root may, and polkit need not answer for that.
+    pub(super) async fn inspects(&self, header: &Header<'_>, caller: &Caller) -> Result<bool, Failure> {
+        if caller.uid == Uid::ROOT {
+            return Ok(true);
+        }
+        let (person, _place) = (self.person(header, caller)?, self.dialog(caller.uid)?);
+        let reply = self
+            .pipeline
+            .humans
+            .ask(&person, Matter::Inspect, &Words::default(), dialog_of(header), Box::pin(std::future::pending()))
+            .await;
+        Ok(match reply {
+            Reply::Yes(_) => true,
+            Reply::No | Reply::Dismissed | Reply::NeedsDialog | Reply::NoAgent | Reply::Gone | Reply::Unavailable => {
+                false
+            }
+        })
+    }
+
+    /// The ticket of this id.
+    ///
+    /// # Errors
+    /// There is none, or the text is no id.
+    pub(super) fn ticket(&self, id: &str) -> Result<Arc<Ticket>, Failure> {
+        let id: RequestId = id.parse().map_err(|error| crate::ask::invalid(&error))?;
+        self.pipeline.tickets.get(id).ok_or_else(|| none(id))
+    }
+}
+
+/// Whether the caller's message allows a dialog.
+pub(super) fn dialog_of(header: &Header<'_>) -> Dialog {
+    if header.primary().flags().contains(Flags::ALLOW_INTERACTIVE_AUTH) { Dialog::Allowed } else { Dialog::Never }
+}
+
+fn none(id: RequestId) -> Failure {
+    Failure::new(
+        Code::InvalidRequest,
+        format!("There is no request {id} that you may see: it may be over, see `countersign requests`."),
+    )
+}

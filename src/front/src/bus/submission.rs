@@ -1,0 +1,131 @@
+//! Submission: the dictionary of `Plan` and `Submit` becomes an [`Ask`]. Unknown keys are errors.
+//!
+//! Enters: values of the right bus types. Leaves: parsed words, paths and names, and descriptors that were looked at.
+//! There is no key by which a caller could ask in somebody else's name.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+
+use countersign_core::argv::Argv;
+use countersign_core::code::{Code, Failure};
+use countersign_core::environment::Environment;
+use countersign_core::path::CleanPath;
+use countersign_core::profile::ProfileName;
+use countersign_core::request::{Action, Claims, Narrowing};
+use countersign_core::tier::Tier;
+
+use super::dictionary::{Dictionary, Value, plain};
+use super::handles;
+use crate::ask::{Ask, DirectoryId, Files, invalid};
+use crate::output::{Sink, Sinks};
+
+/// The keys that have not been used yet.
+struct Keys(BTreeMap<String, Value>);
+
+impl Dictionary {
+    /// Makes the ask. Reading and hashing stdin takes its time, so this blocks if there is one.
+    ///
+    /// # Errors
+    /// `InvalidRequest`, naming the key.
+    pub(super) fn into_ask(self) -> Result<Ask, Failure> {
+        let mut keys = Keys(self.0.map_err(|malformed| invalid(&malformed))?);
+        let argv = keys.command()?;
+        let (cwd, directory) = keys.cwd()?;
+        let stdin = keys.file("stdin")?.map(|fd| handles::stdin(&fd)).transpose()?;
+        let (stdin_digest, stdin) = stdin.unzip();
+        let env = keys.env()?;
+        let timeout_ms = keys.number("timeout_ms")?;
+        let claims = Claims { agent: keys.text("agent")?, reason: keys.text("reason")? };
+        let narrowing = keys.narrowing()?;
+        let sinks = Sinks { stdout: keys.sink("stdout")?, stderr: keys.sink("stderr")? };
+        let detached = keys.truth("detach")?.unwrap_or(false);
+        keys.nothing_left()?;
+        let action = Action { argv, cwd, env, stdin: stdin_digest, timeout_ms };
+        Ok(Ask { action, claims, narrowing, directory, detached, files: Files { stdin, sinks } })
+    }
+
+    /// Whether a descriptor is among the values, so that looking at it may take time.
+    pub(super) fn has_files(&self) -> bool {
+        self.0.as_ref().is_ok_and(|values| values.values().any(|value| matches!(value, Value::File(_))))
+    }
+}
+
+impl Keys {
+    fn command(&mut self) -> Result<Argv, Failure> {
+        match (self.texts("argv")?, self.text("shell")?) {
+            (Some(words), None) => Argv::new(words).map_err(|error| invalid(&error)),
+            (None, Some(text)) => Argv::shell(text).map_err(|error| invalid(&error)),
+            (None, None) | (Some(_), Some(_)) => Err(Failure::new(Code::InvalidRequest, "Give either argv or shell.")),
+        }
+    }
+
+    fn cwd(&mut self) -> Result<(CleanPath, Option<DirectoryId>), Failure> {
+        match self.0.remove("cwd") {
+            None => Ok((CleanPath::new("/").map_err(|error| invalid(&error))?, None)),
+            Some(Value::Text(path)) => Ok((CleanPath::new(&path).map_err(|error| invalid(&error))?, None)),
+            Some(Value::File(fd)) => handles::directory(&fd).map(|(path, id)| (path, Some(id))),
+            Some(Value::Texts(_) | Value::Named(_) | Value::Number(_) | Value::Truth(_)) => Err(wrong_type("cwd")),
+        }
+    }
+
+    fn env(&mut self) -> Result<Environment, Failure> {
+        let added = self.take("env", |value| if let Value::Named(named) = value { Some(named) } else { None })?;
+        Environment::new(added.unwrap_or_default()).map_err(|error| invalid(&error))
+    }
+
+    fn narrowing(&mut self) -> Result<Narrowing, Failure> {
+        let max_tier =
+            self.text("max_tier")?.map(|text| text.parse::<Tier>()).transpose().map_err(|error| invalid(&error))?;
+        let profile =
+            self.text("profile")?.map(|text| ProfileName::new(&text)).transpose().map_err(|error| invalid(&error))?;
+        Ok(Narrowing { max_tier, profile, targets: self.texts("targets")? })
+    }
+
+    fn sink(&mut self, key: &'static str) -> Result<Option<Sink>, Failure> {
+        self.file(key)?.map(Sink::new).transpose().map_err(|error| invalid(&error))
+    }
+
+    fn text(&mut self, key: &'static str) -> Result<Option<String>, Failure> {
+        self.take(key, |value| if let Value::Text(text) = value { Some(text) } else { None })
+    }
+
+    fn texts(&mut self, key: &'static str) -> Result<Option<Vec<String>>, Failure> {
+        self.take(key, |value| if let Value::Texts(texts) = value { Some(texts) } else { None })
+    }
+
+    fn number(&mut self, key: &'static str) -> Result<Option<u64>, Failure> {
+        self.take(key, |value| if let Value::Number(number) = value { Some(number) } else { None })
+    }
+
+    fn truth(&mut self, key: &'static str) -> Result<Option<bool>, Failure> {
+        self.take(key, |value| if let Value::Truth(truth) = value { Some(truth) } else { None })
+    }
+
+    fn file(&mut self, key: &'static str) -> Result<Option<OwnedFd>, Failure> {
+        self.take(key, |value| if let Value::File(fd) = value { Some(fd) } else { None })
+    }
+
+    /// Uses a key up, if it is there; its value must be of the one type.
+    fn take<T>(&mut self, key: &'static str, of_type: fn(Value) -> Option<T>) -> Result<Option<T>, Failure> {
+        self.0.remove(key).map(|value| of_type(value).ok_or_else(|| wrong_type(key))).transpose()
+    }
+
+    fn nothing_left(&self) -> Result<(), Failure> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(key) => {
+                Err(Failure::new(Code::InvalidRequest, format!("There is no key {}: leave it out.", plain(key))))
+            }
+        }
+    }
+}
+
+fn wrong_type(key: &'static str) -> Failure {
+    Failure::new(
+        Code::InvalidRequest,
+        format!("The value of {key} is not of its type: see the interface's description."),
+    )
+}
+
+#[cfg(test)]
+mod tests;

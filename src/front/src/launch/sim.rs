@@ -1,0 +1,113 @@
+//! A launcher for tests of the pipeline's order: it runs nothing, and writes down what it was asked.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex};
+
+use countersign_core::argv::Argv;
+use countersign_core::code::{Code, Failure};
+use countersign_core::digest::Digest;
+use countersign_core::message::{CancelCause, StopNote};
+use countersign_core::order::Order;
+use countersign_core::outcome::{Ended, Outcome};
+use countersign_core::path::CleanPath;
+use countersign_core::plan::{Pinned, PinnedDirectory, PinnedFile};
+use countersign_core::policy::Ruleset;
+use countersign_core::request::RequestId;
+use tokio::sync::oneshot;
+
+use super::{Job, JobFiles, Launcher, Soon};
+use crate::clock;
+use crate::lock::lock;
+
+/// Jobs stay until they are ended here; `echo` writes its words and exits at once, `missing` is not there.
+#[derive(Debug, Default)]
+pub(crate) struct Sim {
+    pub(crate) asked: Mutex<Vec<String>>,
+    jobs: Mutex<HashMap<RequestId, (oneshot::Sender<Outcome>, JobFiles)>>,
+}
+
+impl Sim {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    pub(crate) fn asked(&self) -> Vec<String> {
+        lock(&self.asked).clone()
+    }
+
+    fn note(&self, what: &str) {
+        lock(&self.asked).push(what.to_owned());
+    }
+
+    fn end(&self, id: RequestId, ended: Ended) {
+        if let Some((tell, _)) = lock(&self.jobs).remove(&id) {
+            tell.send(outcome(ended)).ok();
+        }
+    }
+}
+
+fn outcome(ended: Ended) -> Outcome {
+    Outcome { ended, enforced: vec![], started: clock::now(), duration_us: 1, cpu_us: 1, peak_kib: 1 }
+}
+
+pub(crate) fn pinned() -> Pinned {
+    let path = || CleanPath::new("/bin/echo").unwrap();
+    let executable = PinnedFile { path: path(), device: 1, inode: 2, size: 3, modified_ns: 4, sha256: Digest::ZERO };
+    Pinned {
+        executable,
+        interpreter: None,
+        cwd: PinnedDirectory { path: CleanPath::new("/").unwrap(), device: 1, inode: 2 },
+    }
+}
+
+impl Launcher for Sim {
+    fn pin<'a>(&'a self, _: RequestId, argv: &'a Argv, _: &'a CleanPath) -> Soon<'a, Result<Pinned, Failure>> {
+        self.note("pin");
+        let missing = argv.program() == "missing";
+        Box::pin(async move {
+            if missing { Err(Failure::new(Code::LaunchFailed, "It is not there.")) } else { Ok(pinned()) }
+        })
+    }
+
+    fn run(&self, order: Order, files: JobFiles) -> Soon<'_, Result<Job, Failure>> {
+        self.note("run");
+        let (tell, wait) = oneshot::channel();
+        let plan = order.plan();
+        if plan.action.argv.program() == "echo" {
+            let words = plan.action.argv.words();
+            File::from(files.stdout).write_all(words[1..].join(" ").as_bytes()).unwrap();
+            tell.send(outcome(Ended::Exited(0))).unwrap();
+        } else {
+            lock(&self.jobs).insert(plan.id, (tell, files));
+        }
+        Box::pin(async move { Ok(Job::new(wait)) })
+    }
+
+    fn cancel(&self, id: RequestId, cause: CancelCause) -> Soon<'_, ()> {
+        self.note("cancel");
+        self.end(id, if cause == CancelCause::Cancelled { Ended::Cancelled } else { Ended::OutputLimit });
+        Box::pin(async {})
+    }
+
+    fn stop(&self, _: StopNote) -> Soon<'_, Result<(), Failure>> {
+        self.note("stop");
+        let ids: Vec<RequestId> = lock(&self.jobs).keys().copied().collect();
+        ids.into_iter().for_each(|id| self.end(id, Ended::Stopped));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn drain(&self) -> Soon<'_, ()> {
+        self.note("drain");
+        Box::pin(async {})
+    }
+
+    fn reload(&self) -> Soon<'_, Result<Ruleset, Failure>> {
+        Box::pin(async { Err(Failure::new(Code::Internal, "It reads nothing.")) })
+    }
+
+    fn gone(&self) -> Soon<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+}

@@ -1,0 +1,214 @@
+//! Lifecycle: READY, the watchdog, and every way to end. SEC-8, SEC-17.
+//!
+//! ```text
+//!   Stop on the bus ──────────────▶ stop      red, dialogs closed, latch, every job ended, recorded, exit 0
+//!   SIGTERM ─ ask PID 1 ─┬─ stop ─▶ stop
+//!                        ├─ restart ▶ drain   nothing begins, what runs may finish, no latch, exit 0
+//!                        └─ shutdown ▶ end    jobs ended with the launcher, no latch, exit 0
+//!   launcher gone, bus gone ──────▶ exit 1    the jobs die with the launcher, systemd starts us anew
+//! ```
+//!
+//! Ending never waits for a client, for polkit or for the disk longer than its bound.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::code::Failure;
+use countersign_core::message::StopNote;
+use countersign_core::record::{Act, Draft};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{interval, sleep, timeout};
+use zbus::Connection;
+
+use crate::bus::manager::{self, Why};
+use crate::clock;
+use crate::pipeline::Pipeline;
+use crate::standing::Intake;
+use crate::tickets::Withdrawal;
+
+/// How long the last records and answers may take after the jobs have ended.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long after the last reply we stay on the bus, so that it reaches its caller.
+const FAREWELL: Duration = Duration::from_millis(50);
+/// How often a restart that waits for jobs asks PID 1 for more time, and how much.
+const EXTEND_EVERY: Duration = Duration::from_secs(2);
+const EXTEND_BY_US: u32 = 10_000_000;
+
+/// A caller's wish to stop everything; `done` is dropped when it is done.
+#[derive(Debug)]
+pub(crate) struct StopCall {
+    note: StopNote,
+    done: oneshot::Sender<()>,
+}
+
+impl StopCall {
+    /// The wish, and what comes back when it is fulfilled.
+    pub(crate) fn new(note: StopNote) -> (Self, oneshot::Receiver<()>) {
+        let (done, wait) = oneshot::channel();
+        (Self { note, done }, wait)
+    }
+}
+
+/// The signals that we obey.
+pub(crate) struct Signals {
+    end: Signal,
+    interrupt: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    /// Begins to catch them.
+    ///
+    /// # Errors
+    /// The kernel refused.
+    pub(crate) fn catch() -> std::io::Result<Self> {
+        Ok(Self {
+            end: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// How the broker ends.
+enum Ending {
+    Stop(StopNote, Option<oneshot::Sender<()>>),
+    Restart,
+    Shutdown,
+    Broken,
+}
+
+/// Lives until there is a reason to end, and ends. The broker is ready when this is called.
+pub(crate) async fn live(
+    pipeline: Arc<Pipeline>,
+    connection: Connection,
+    mut signals: Signals,
+    mut stops: mpsc::Receiver<StopCall>,
+) -> ExitCode {
+    say(&[NotifyState::Ready]);
+    let watchdog = tokio::spawn(watchdog());
+    let ending = loop {
+        tokio::select! {
+            biased;
+            Some(call) = stops.recv() => break Ending::Stop(call.note, Some(call.done)),
+            _ = signals.end.recv() => break told_to_end(&connection).await,
+            _ = signals.interrupt.recv() => break told_to_end(&connection).await,
+            _ = signals.reload.recv() => crate::config::reload(&pipeline).await,
+            () = pipeline.launcher.gone() => break Ending::Broken,
+            () = connection.closed() => break Ending::Broken,
+        }
+    };
+    say(&[NotifyState::Stopping]);
+    let code = end(&pipeline, ending, &mut stops).await;
+    watchdog.abort();
+    code
+}
+
+async fn told_to_end(connection: &Connection) -> Ending {
+    match manager::why(connection).await {
+        Why::Stop => Ending::Stop(
+            StopNote { time: clock::now(), who: "systemctl".to_owned(), why: "the service was stopped".to_owned() },
+            None,
+        ),
+        Why::Restart => Ending::Restart,
+        Why::Shutdown => Ending::Shutdown,
+    }
+}
+
+async fn end(pipeline: &Arc<Pipeline>, ending: Ending, stops: &mut mpsc::Receiver<StopCall>) -> ExitCode {
+    match ending {
+        Ending::Stop(note, done) => stop(pipeline, note, done).await,
+        Ending::Restart => {
+            // A restart may still become a stop.
+            tokio::select! {
+                biased;
+                Some(call) = stops.recv() => stop(pipeline, call.note, Some(call.done)).await,
+                () = drain(pipeline) => farewell(pipeline, "restart").await,
+            }
+        }
+        Ending::Shutdown => {
+            pipeline.standing.wind_down(Intake::Closed);
+            withdraw(pipeline, Withdrawal::Restarting);
+            farewell(pipeline, "shutdown").await
+        }
+        Ending::Broken => ExitCode::FAILURE,
+    }
+}
+
+/// The kill switch. The launcher comes first: what is recorded and answered comes after the jobs have ended.
+async fn stop(pipeline: &Arc<Pipeline>, note: StopNote, done: Option<oneshot::Sender<()>>) -> ExitCode {
+    pipeline.standing.stop();
+    let draft = |stamp: &_| Draft::control(stamp, Act::Stop, &note.who, &note.why);
+    let draft = draft(&pipeline.ledger.stamp(&pipeline.policy()));
+    let stopped = pipeline.launcher.stop(note.clone()).await;
+    withdraw(pipeline, Withdrawal::Stopped);
+    let draft = stopped.as_ref().err().into_iter().fold(draft, Draft::with_failure);
+    drop(timeout(LAST_WORDS, pipeline.ledger.write(draft)).await);
+    let code = farewell(pipeline, "stop").await;
+    drop(done);
+    sleep(FAREWELL).await;
+    // Without the latch on disk a failure is what keeps PID 1 from taking this for a stop in good order.
+    stopped.map_or(ExitCode::FAILURE, |()| code)
+}
+
+/// Nothing begins any more; waits until what runs has finished, within the limit.
+async fn drain(pipeline: &Arc<Pipeline>) {
+    pipeline.standing.wind_down(Intake::Draining);
+    withdraw(pipeline, Withdrawal::Restarting);
+    let limit = pipeline.policy().settings().drain();
+    let extend = async {
+        let mut tick = interval(EXTEND_EVERY);
+        loop {
+            tick.tick().await;
+            say(&[NotifyState::ExtendTimeoutUsec(EXTEND_BY_US)]);
+        }
+    };
+    tokio::select! {
+        _ = timeout(limit, pipeline.launcher.drain()) => {}
+        () = extend => {}
+    }
+}
+
+fn withdraw(pipeline: &Pipeline, by: Withdrawal) {
+    pipeline.tickets.unfinished().iter().for_each(|ticket| ticket.withdraw(by));
+}
+
+/// Lets every request write its end and answer its caller, records ours, and closes the log; all within a bound.
+async fn farewell(pipeline: &Arc<Pipeline>, why: &str) -> ExitCode {
+    let finish = async {
+        for ticket in pipeline.tickets.unfinished() {
+            ticket.over().await;
+        }
+    };
+    drop(timeout(LAST_WORDS, finish).await);
+    let record = async {
+        let written = pipeline.ledger.write(Draft::end(&pipeline.ledger.stamp(&pipeline.policy()), why)).await;
+        pipeline.ledger.close().await;
+        written
+    };
+    match timeout(LAST_WORDS, record).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(Failure { .. })) | Err(_) => return ExitCode::FAILURE,
+    }
+    sleep(FAREWELL).await;
+    ExitCode::SUCCESS
+}
+
+/// Tells systemd that we are alive, twice as often as it asks for. Runs where the work runs: a runtime that is stuck
+/// tells nothing.
+async fn watchdog() {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    let mut tick = interval(limit.checked_div(2).unwrap_or(limit).max(Duration::from_millis(1)));
+    loop {
+        tick.tick().await;
+        say(&[NotifyState::Watchdog]);
+    }
+}
+
+/// A service manager that does not listen changes nothing for us.
+fn say(state: &[NotifyState<'_>]) {
+    drop(sd_notify::notify(state));
+}

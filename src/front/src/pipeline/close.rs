@@ -1,0 +1,129 @@
+//! Close: the one record of a request that did not run, and the receipt of every request.
+
+use countersign_core::approval::Approver;
+use countersign_core::code::{Code, Failure};
+use countersign_core::outcome::{Ended, Outcome};
+use countersign_core::receipt::{Receipt, Recorded};
+use countersign_core::record::Draft;
+
+use super::Pipeline;
+use crate::approve::queue::NotApproved;
+use crate::clock;
+use crate::output::Output;
+use crate::tickets::{End, Ran, Ticket};
+
+impl Pipeline {
+    /// Nothing ran: one record, one receipt.
+    pub(super) async fn close(&self, ticket: &Ticket, not_approved: NotApproved) -> End {
+        let NotApproved { failure, refuser } = not_approved;
+        let stamp = self.ledger.stamp(&self.policy());
+        let draft = Draft::finished(&stamp, &ticket.case)
+            .with_plan(ticket.digest, &ticket.plan.pinned)
+            .with_verdict(ticket.judgement)
+            .with_failure(&failure);
+        let draft = refuser.into_iter().fold(draft, Draft::with_refuser);
+        // The request is over either way; a log that cannot be written makes the state amber.
+        let audit = self.ledger.write(draft).await.ok();
+        End { receipt: not_run(ticket, &failure, None, audit), result: Err(failure) }
+    }
+}
+
+/// The receipt of a request that did not run.
+pub(super) fn not_run(
+    ticket: &Ticket,
+    failure: &Failure,
+    approver: Option<Approver>,
+    audit: Option<Recorded>,
+) -> Receipt {
+    Receipt { code: Some(failure.code), sentence: failure.sentence.clone(), approver, audit, ..blank(ticket) }
+}
+
+/// The receipt of a request that ran, and what its caller is answered.
+pub(super) fn ran(
+    ticket: &Ticket,
+    outcome: Outcome,
+    output: Output,
+    approver: Option<Approver>,
+    audit: Option<Recorded>,
+) -> End {
+    let failure = failure_of(&outcome.ended);
+    let receipt = Receipt {
+        code: failure.as_ref().map(|failure| failure.code),
+        sentence: failure.as_ref().map_or_else(|| sentence_of(&outcome.ended), |failure| failure.sentence.clone()),
+        approver,
+        enforced: outcome.enforced.clone(),
+        ended: Some(outcome.ended.clone()),
+        stdout: Some(output.stdout.stream.clone()),
+        stderr: Some(output.stderr.stream.clone()),
+        started: Some(outcome.started),
+        audit,
+        ..blank(ticket)
+    };
+    let never_began = matches!(outcome.ended, Ended::NotConfined { .. } | Ended::Interrupted);
+    let result = match failure {
+        Some(failure) if never_began => Err(failure),
+        Some(_) | None => Ok(Ran { outcome, output }),
+    };
+    End { result, receipt }
+}
+
+fn blank(ticket: &Ticket) -> Receipt {
+    Receipt {
+        id: ticket.id(),
+        digest: Some(ticket.digest),
+        fingerprint: Some(ticket.digest.fingerprint()),
+        verdict: ticket.judgement,
+        code: None,
+        sentence: String::new(),
+        rules: ticket.case.classification().rules.clone(),
+        approver: None,
+        enforced: Vec::new(),
+        ended: None,
+        stdout: None,
+        stderr: None,
+        asked: ticket.asked,
+        started: None,
+        finished: clock::now(),
+        audit: None,
+    }
+}
+
+/// Why a job did not end by itself, in the terms of a failure. The command's own status is none of them.
+pub(super) fn failure_of(ended: &Ended) -> Option<Failure> {
+    let failure = |code, sentence: &str| Some(Failure::new(code, sentence));
+    match ended {
+        Ended::Exited(_) | Ended::Signalled(_) => None,
+        Ended::TimedOut => {
+            failure(Code::Expired, "Its time was over, so it was ended: ask for more time if it needs more.")
+        }
+        Ended::Cancelled => failure(Code::Cancelled, "It was taken back while it ran, so it was ended."),
+        Ended::Stopped => failure(
+            Code::Stopped,
+            "The broker was stopped while it ran, so it was ended: an operator clears it with `countersign clear`.",
+        ),
+        Ended::OutputLimit => failure(
+            Code::OverBudget,
+            "It wrote more than its profile allows, so it was ended: have it write less, or to a file.",
+        ),
+        Ended::NotConfined { step, errno } => Some(Failure::new(
+            Code::SandboxUnavailable,
+            format!(
+                "The sandbox step {step} failed (error {errno}), so the program did not begin: see SECURITY.md for what a kernel must offer."
+            ),
+        )),
+        Ended::Interrupted => failure(Code::Internal, "The launcher died while it ran, and the job with it."),
+    }
+}
+
+fn sentence_of(ended: &Ended) -> String {
+    match ended {
+        Ended::Exited(status) => format!("It ran and exited with status {status}."),
+        Ended::Signalled(signal) => format!("It ran and was ended by signal {signal}."),
+        Ended::TimedOut
+        | Ended::Cancelled
+        | Ended::Stopped
+        | Ended::OutputLimit
+        | Ended::NotConfined { .. }
+        | Ended::Interrupted => String::new(),
+    }
+}

@@ -1,0 +1,146 @@
+//! Decide: from a verdict to what entitles a plan to run. The grant's leave is taken as it is; a human's is waited for.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use countersign_core::approval::{Approved, Approver};
+use countersign_core::code::{Code, Failure};
+use countersign_core::policy::Verdict;
+
+use super::Pipeline;
+use crate::approve::polkit::Person;
+use crate::approve::queue::{self, Answer, NotApproved, latency_ms};
+use crate::approve::{Dialog, Humans, Matter, Reply, suffices, words};
+use crate::tickets::Ticket;
+
+impl Pipeline {
+    /// Waits for what the verdict asks for.
+    pub(super) async fn approve(
+        &self,
+        ticket: &Arc<Ticket>,
+        verdict: Verdict,
+        person: Option<Person>,
+    ) -> Result<Approved, NotApproved> {
+        match verdict {
+            Verdict::Allow(allowed, _) => Ok(Approved::by_grant(allowed, ticket.plan.clone(), ticket.digest)),
+            Verdict::Hold(_) => {
+                self.tell(ticket);
+                if let Some(person) = person {
+                    tokio::spawn(ask_in_place(
+                        Arc::clone(&self.humans),
+                        Arc::clone(ticket),
+                        person,
+                        self.may_touch(ticket),
+                    ));
+                }
+                let withdrawn = async { ticket.withdrawn().await.failure() };
+                let approval = queue::wait(&ticket.slot, ticket.subject(), ticket.plan.expires, withdrawn).await?;
+                Ok(Approved::by_human(approval, ticket.plan.clone(), ticket.digest)?)
+            }
+            Verdict::Deny(failure) => Err(failure.into()),
+            Verdict::Silence => {
+                Err(Failure::new(Code::OverBudget, "There is no answer to this now: wait before you ask again.").into())
+            }
+        }
+    }
+
+    /// What the job will be able to touch, in words.
+    pub(crate) fn may_touch(&self, ticket: &Ticket) -> String {
+        let policy = self.policy();
+        policy
+            .profiles()
+            .get(&ticket.plan.profile)
+            .map(|profile| profile.may_touch(&ticket.plan.targets))
+            .unwrap_or_default()
+    }
+
+    /// Asks an administrator about a waiting request and gives the request the answer.
+    ///
+    /// # Errors
+    /// polkit did not say yes: the request goes on waiting. Or somebody was faster.
+    pub(crate) async fn decide(
+        &self,
+        ticket: &Ticket,
+        person: &Person,
+        dialog: Dialog,
+        decision: Decision,
+    ) -> Result<(), Failure> {
+        let asked = Instant::now();
+        let words = words::of(ticket, &self.may_touch(ticket));
+        let over = Box::pin(async { drop(ticket.slot.answer().await) });
+        let kind = match self.humans.ask(person, Matter::Queue(ticket.plan.tier), &words, dialog, over).await {
+            Reply::Yes(kind) => kind,
+            reply => return Err(not_decided(reply, ticket)),
+        };
+        let answer = match decision {
+            Decision::Approve if !suffices(kind, ticket.plan.tier) => {
+                return Err(Failure::new(
+                    Code::NeedsApproval,
+                    "This cannot be undone, so a password must be typed for it: approve it as an administrator who is asked for one.",
+                ));
+            }
+            Decision::Approve => {
+                Answer::Yes(Approver { uid: person.uid(), kind, latency_ms: latency_ms(asked.elapsed()) })
+            }
+            Decision::Refuse { sentence } => Answer::No { by: person.uid(), sentence },
+        };
+        if ticket.slot.give(answer) { Ok(()) } else { Err(too_late()) }
+    }
+}
+
+/// What an administrator wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Let it run.
+    Approve,
+    /// Do not; the sentence is for the caller.
+    Refuse {
+        /// Ours, with the administrator's words quoted.
+        sentence: String,
+    },
+}
+
+/// Where polkit has nobody to ask, the request simply waits on in the queue.
+async fn ask_in_place(humans: Arc<dyn Humans>, ticket: Arc<Ticket>, person: Person, may_touch: String) {
+    let asked = Instant::now();
+    let over = Box::pin(async { drop(ticket.slot.answer().await) });
+    let words = words::of(&ticket, &may_touch);
+    let no = |sentence: &str| Answer::No { by: person.uid(), sentence: sentence.to_owned() };
+    let answer = match humans.ask(&person, Matter::Approve(ticket.plan.tier), &words, Dialog::Allowed, over).await {
+        Reply::Yes(kind) if suffices(kind, ticket.plan.tier) => {
+            Answer::Yes(Approver { uid: person.uid(), kind, latency_ms: latency_ms(asked.elapsed()) })
+        }
+        Reply::No => no("The authentication failed, so it was refused: ask again if that was a mistake."),
+        Reply::Dismissed => no("The dialog was closed, so it was refused."),
+        Reply::Yes(_) | Reply::NeedsDialog | Reply::NoAgent | Reply::Gone | Reply::Unavailable => return,
+    };
+    // Somebody may have been faster.
+    ticket.slot.give(answer);
+}
+
+fn not_decided(reply: Reply, ticket: &Ticket) -> Failure {
+    match reply {
+        Reply::Yes(_) | Reply::No => {
+            Failure::new(Code::AccessDenied, "You did not prove to be an administrator: the request goes on waiting.")
+        }
+        Reply::Dismissed => Failure::new(Code::AccessDenied, "The dialog was closed: the request goes on waiting."),
+        Reply::NeedsDialog => Failure::new(
+            Code::AccessDenied,
+            "You must prove to be an administrator, and the call did not allow a dialog for it.",
+        ),
+        Reply::NoAgent => Failure::new(
+            Code::NoApprover,
+            "There is no agent that could ask for your password: log in on a desktop, or run pkttyagent.",
+        ),
+        Reply::Gone if ticket.slot.is_open() => Failure::new(Code::AccessDenied, "You left before you had decided."),
+        Reply::Gone => too_late(),
+        Reply::Unavailable => Failure::new(
+            Code::NoApprover,
+            "polkit did not answer, so nobody can decide: see `systemctl status polkit`.",
+        ),
+    }
+}
+
+fn too_late() -> Failure {
+    Failure::new(Code::Cancelled, "The request was decided or taken back meanwhile.")
+}

@@ -1,0 +1,129 @@
+//! Run: intent, job, result. The intent is on the disk before the launcher is asked, and the result before the
+//! caller is answered.
+
+use std::sync::Arc;
+
+use countersign_core::approval::{Approver, Permission};
+use countersign_core::code::{Code, Failure};
+use countersign_core::message::CancelCause;
+use countersign_core::order::Order;
+use countersign_core::outcome::Outcome;
+use countersign_core::record::Draft;
+
+use super::{Pipeline, close};
+use crate::ask::Files;
+use crate::launch::{Job, JobFiles};
+use crate::output::{self, Capture, Output};
+use crate::tickets::{End, Ticket, Withdrawal};
+
+/// How many bytes one MiB has.
+const MIB: u64 = 1_024 * 1_024;
+
+/// A job that is over.
+struct Over {
+    outcome: Outcome,
+    output: Output,
+}
+
+impl Pipeline {
+    /// Runs an order and writes both its records.
+    pub(super) async fn run(&self, ticket: &Ticket, order: Order, files: Files) -> End {
+        let place = match self.jobs.take(ticket.owner()) {
+            Ok(place) => Arc::new(place),
+            Err(failure) => return self.close(ticket, failure.into()).await,
+        };
+        let approver = approver(order.permission());
+        let policy = self.policy();
+        let intent = Draft::intent(&self.ledger.stamp(&policy), &ticket.case, &order)
+            .with_taint(self.latches.of(ticket.owner()));
+        if let Err(failure) = self.ledger.write(intent.clone()).await {
+            return End { receipt: close::not_run(ticket, &failure, approver, None), result: Err(failure) };
+        }
+        let over = self.work(ticket, order, files, place).await;
+        let result = intent.record().result(&self.ledger.stamp(&policy));
+        match over {
+            Ok(Over { outcome, output }) => {
+                self.latches.arm(ticket.owner());
+                let result = close::failure_of(&outcome.ended).iter().fold(result, Draft::with_failure);
+                let result = result.with_outcome(&outcome).with_streams(&output.stdout.stream, &output.stderr.stream);
+                // It ran, and that is what is said, also where it could not be written down.
+                let audit = self.ledger.write(result).await.ok();
+                close::ran(ticket, outcome, output, approver, audit)
+            }
+            Err(failure) => {
+                let audit = self.ledger.write(result.with_failure(&failure)).await.ok();
+                End { receipt: close::not_run(ticket, &failure, approver, audit), result: Err(failure) }
+            }
+        }
+    }
+
+    async fn work(
+        &self,
+        ticket: &Ticket,
+        order: Order,
+        files: Files,
+        place: Arc<crate::bounds::Place>,
+    ) -> Result<Over, Failure> {
+        let most = self.output_cap(ticket);
+        let no_pipe =
+            |_| Failure::new(Code::LaunchFailed, "There was no pipe for the output: try again when fewer jobs run.");
+        let (ends, mut capture) = output::capture(files.sinks, most, &place).map_err(no_pipe)?;
+        let files = JobFiles { stdout: ends.stdout, stderr: ends.stderr, stdin: files.stdin };
+        let mut job = self.launcher.run(order, files).await?;
+        ticket.begun();
+        self.tell(ticket);
+        let outcome = self.accompany(ticket, &mut job, &mut capture).await;
+        let output = capture.finish().await;
+        let gone = || {
+            Failure::new(
+                Code::LaunchFailed,
+                "The launcher died while it ran, and the job with it: how far it came is not known.",
+            )
+        };
+        Ok(Over { outcome: outcome.ok_or_else(gone)?, output })
+    }
+
+    /// Waits for the end, and brings it about when the request is taken back or writes too much.
+    async fn accompany(&self, ticket: &Ticket, job: &mut Job, capture: &mut Capture) -> Option<Outcome> {
+        let (mut withdrawn, mut overflowed) = (false, false);
+        loop {
+            tokio::select! {
+                biased;
+                outcome = job.outcome() => return outcome,
+                by = ticket.withdrawn(), if !withdrawn => {
+                    withdrawn = true;
+                    if ends_jobs(by) {
+                        self.launcher.cancel(ticket.id(), CancelCause::Cancelled).await;
+                    }
+                }
+                () = capture.overflow(), if !overflowed => {
+                    overflowed = true;
+                    self.launcher.cancel(ticket.id(), CancelCause::OutputLimit).await;
+                }
+            }
+        }
+    }
+
+    fn output_cap(&self, ticket: &Ticket) -> u64 {
+        let policy = self.policy();
+        policy
+            .profiles()
+            .get(&ticket.plan.profile)
+            .map_or(0, |profile| u64::from(profile.limits.output_mib).saturating_mul(MIB))
+    }
+}
+
+/// Whether the front must have the job ended: at a stop the launcher does so itself, at a restart nobody does.
+const fn ends_jobs(by: Withdrawal) -> bool {
+    match by {
+        Withdrawal::Asked | Withdrawal::CallerLeft => true,
+        Withdrawal::Stopped | Withdrawal::Restarting => false,
+    }
+}
+
+fn approver(permission: &Permission) -> Option<Approver> {
+    match permission {
+        Permission::Grant => None,
+        Permission::Human(approval) => Some(approval.approver.clone()),
+    }
+}

@@ -1,0 +1,1 @@
+//! What is promised of the order in which a request passes its rooms.

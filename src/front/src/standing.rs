@@ -1,0 +1,107 @@
+//! Standing: the broker's run state and whether it takes requests, in one place that everybody reads.
+//!
+//! ```text
+//!   open ──drain──▶ draining        (a restart: what runs may finish, nothing begins)
+//!     └────close───▶ closed ◀──┘    (a stop: the run state is red)
+//! ```
+//!
+//! Nothing here ever becomes milder; a new process starts anew.
+
+use countersign_core::code::{Code, Failure};
+use countersign_core::run_state::{RunState, StateEvent};
+use tokio::sync::watch;
+
+/// Whether requests are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Intake {
+    /// Requests are taken.
+    Open,
+    /// The broker is about to be started anew: running jobs may finish.
+    Draining,
+    /// The broker ends.
+    Closed,
+}
+
+/// The state of the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Now {
+    /// The run state.
+    pub(crate) state: RunState,
+    /// Whether requests are taken.
+    pub(crate) intake: Intake,
+}
+
+/// The one holder of the state.
+#[derive(Debug)]
+pub(crate) struct Standing(watch::Sender<Now>);
+
+impl Standing {
+    /// Green and open.
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(Now { state: RunState::Green, intake: Intake::Open }))
+    }
+
+    /// The state of the moment.
+    pub(crate) fn now(&self) -> Now {
+        *self.0.borrow()
+    }
+
+    /// The run state of the moment.
+    pub(crate) fn state(&self) -> RunState {
+        self.now().state
+    }
+
+    /// Something is wrong: only reads from here on.
+    pub(crate) fn warn(&self) {
+        self.0.send_modify(|now| now.state = now.state.after(StateEvent::Warn));
+    }
+
+    /// The kill switch: red and closed, for good.
+    pub(crate) fn stop(&self) {
+        self.0.send_modify(|now| *now = Now { state: now.state.after(StateEvent::Stop), intake: Intake::Closed });
+    }
+
+    /// A restart or a shutdown: nothing begins any more.
+    pub(crate) fn wind_down(&self, intake: Intake) {
+        self.0.send_modify(|now| now.intake = now.intake.max(intake));
+    }
+
+    /// Whether a request may come in.
+    ///
+    /// # Errors
+    /// `Stopped` or `Held`, with what to do.
+    pub(crate) fn admits(&self) -> Result<(), Failure> {
+        match self.now().intake {
+            Intake::Open => Ok(()),
+            Intake::Draining => Err(Failure::new(Code::Held, "The broker is about to restart: ask again in a moment.")),
+            Intake::Closed => Err(Failure::new(
+                Code::Stopped,
+                "The broker is stopped: an operator clears it with `countersign clear`.",
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_is_final() {
+        let standing = Standing::new();
+        assert!(standing.admits().is_ok());
+        standing.stop();
+        standing.warn();
+        standing.wind_down(Intake::Draining);
+        assert_eq!(standing.now(), Now { state: RunState::Red, intake: Intake::Closed });
+        assert_eq!(standing.admits().unwrap_err().code, Code::Stopped);
+    }
+
+    #[test]
+    fn draining_refuses_without_being_a_stop() {
+        let standing = Standing::new();
+        standing.wind_down(Intake::Draining);
+        assert_eq!(standing.state(), RunState::Green);
+        assert_eq!(standing.admits().unwrap_err().code, Code::Held);
+    }
+}

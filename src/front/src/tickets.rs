@@ -1,0 +1,261 @@
+//! Tickets: the open requests and those that ended a while ago, by id.
+//!
+//! ```text
+//!   waiting ──▶ running ──▶ done ──(collected or not, after a while)──▶ gone
+//!      └──────────────────▶
+//! ```
+//!
+//! What a ticket says of its request never changes; what changes is its phase, once each way, and its end, once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use countersign_core::caller::{BusName, Uid};
+use countersign_core::code::{Code, Failure};
+use countersign_core::digest::Digest;
+use countersign_core::outcome::Outcome;
+use countersign_core::plan::Plan;
+use countersign_core::receipt::Receipt;
+use countersign_core::record::Judgement;
+use countersign_core::request::{Classified, RequestId};
+use countersign_core::time::Moment;
+use tokio::sync::watch;
+
+use crate::approve::Subject;
+use crate::approve::queue::Slot;
+use crate::lock::lock;
+use crate::output::Output;
+
+/// How long the end of a request can be collected.
+const KEPT_FOR: Duration = Duration::from_secs(600);
+/// How many ended requests are kept in all; the oldest goes first.
+pub(crate) const KEPT: usize = 256;
+/// How many ended requests of one user are kept, so that one user's do not push out another's.
+pub(crate) const KEPT_PER_USER: usize = 64;
+
+/// How far a request has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Nothing runs yet: a human must decide, or the last checks are under way.
+    Waiting,
+    /// The job runs.
+    Running,
+    /// It is over, whether it ran or not.
+    Done,
+}
+
+impl Phase {
+    /// The phase's name on the bus.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// Who took a request back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Withdrawal {
+    /// Its caller, or an operator.
+    Asked,
+    /// Its caller's connection is gone.
+    CallerLeft,
+    /// The broker stops.
+    Stopped,
+    /// The broker restarts: what waits is void, what runs may finish.
+    Restarting,
+}
+
+impl Withdrawal {
+    /// What the caller is told.
+    pub(crate) fn failure(self) -> Failure {
+        match self {
+            Self::Asked => Failure::new(Code::Cancelled, "The request was taken back."),
+            Self::CallerLeft => Failure::new(Code::Cancelled, "The caller went away, and its request with it."),
+            Self::Stopped => {
+                Failure::new(Code::Stopped, "The broker was stopped: an operator clears it with `countersign clear`.")
+            }
+            Self::Restarting => {
+                Failure::new(Code::Cancelled, "The broker restarted and what waited is void: ask again.")
+            }
+        }
+    }
+}
+
+/// A job that ran.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// How it ended.
+    pub(crate) outcome: Outcome,
+    /// What it wrote.
+    pub(crate) output: Output,
+}
+
+/// The end of a request.
+#[derive(Debug)]
+pub(crate) struct End {
+    /// What ran, or why nothing did.
+    pub(crate) result: Result<Ran, Failure>,
+    /// The receipt, for either.
+    pub(crate) receipt: Receipt,
+}
+
+/// One request, from its plan to its end.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    /// The request and what the classifier said of it.
+    pub(crate) case: Classified,
+    /// What the judge said.
+    pub(crate) judgement: Judgement,
+    /// What would run.
+    pub(crate) plan: Plan,
+    /// The plan's digest.
+    pub(crate) digest: Digest,
+    /// When it was asked.
+    pub(crate) asked: Moment,
+    /// Whether it outlives its caller's connection.
+    pub(crate) detached: bool,
+    /// Where a human's answer goes.
+    pub(crate) slot: Slot,
+    phase: watch::Sender<Phase>,
+    withdrawal: watch::Sender<Option<Withdrawal>>,
+    end: OnceLock<(End, Instant)>,
+}
+
+impl Ticket {
+    pub(crate) fn new(
+        case: Classified,
+        judgement: Judgement,
+        plan: Plan,
+        digest: Digest,
+        asked: Moment,
+        detached: bool,
+    ) -> Self {
+        let (phase, withdrawal) = (watch::Sender::new(Phase::Waiting), watch::Sender::new(None));
+        Self {
+            case,
+            judgement,
+            plan,
+            digest,
+            asked,
+            detached,
+            slot: Slot::new(),
+            phase,
+            withdrawal,
+            end: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> RequestId {
+        self.plan.id
+    }
+
+    /// Whose it is.
+    pub(crate) fn owner(&self) -> Uid {
+        self.plan.caller.uid
+    }
+
+    /// What a human decides on.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject { digest: self.digest, tier: self.plan.tier }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    /// The program was started.
+    pub(crate) fn begun(&self) {
+        self.phase.send_if_modified(|phase| std::mem::replace(phase, (*phase).max(Phase::Running)) < Phase::Running);
+    }
+
+    /// It is over. The first end counts.
+    pub(crate) fn ended(&self, end: End) {
+        // A second end cannot come: one task owns the request. Were there one, the first would stand.
+        drop(self.end.set((end, Instant::now())));
+        self.phase.send_replace(Phase::Done);
+    }
+
+    /// Takes the request back. The first who does counts.
+    pub(crate) fn withdraw(&self, by: Withdrawal) {
+        self.withdrawal.send_if_modified(|withdrawal| {
+            let first = withdrawal.is_none();
+            if first {
+                *withdrawal = Some(by);
+            }
+            first
+        });
+    }
+
+    /// Comes back when the request was taken back; never otherwise.
+    pub(crate) async fn withdrawn(&self) -> Withdrawal {
+        let mut follow = self.withdrawal.subscribe();
+        // The sender is in `self`, so waiting cannot fail.
+        let withdrawal = follow.wait_for(Option::is_some).await.ok().and_then(|withdrawal| *withdrawal);
+        withdrawal.unwrap_or(Withdrawal::Asked)
+    }
+
+    /// The end, if there is one already.
+    pub(crate) fn end(&self) -> Option<&End> {
+        self.end.get().map(|(end, _)| end)
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn over(&self) -> Option<&End> {
+        let mut follow = self.phase.subscribe();
+        drop(follow.wait_for(|phase| *phase == Phase::Done).await);
+        self.end()
+    }
+}
+
+/// Every ticket.
+#[derive(Debug, Default)]
+pub(crate) struct Tickets(Mutex<HashMap<RequestId, Arc<Ticket>>>);
+
+impl Tickets {
+    /// Takes a ticket in. An id is 128 random bits, so it is new.
+    pub(crate) fn open(&self, ticket: Arc<Ticket>) {
+        lock(&self.0).insert(ticket.id(), ticket);
+    }
+
+    pub(crate) fn get(&self, id: RequestId) -> Option<Arc<Ticket>> {
+        lock(&self.0).get(&id).cloned()
+    }
+
+    /// Every ticket that is not done.
+    pub(crate) fn unfinished(&self) -> Vec<Arc<Ticket>> {
+        lock(&self.0).values().filter(|ticket| ticket.phase() != Phase::Done).cloned().collect()
+    }
+
+    /// The unfinished ones that hang on this connection.
+    pub(crate) fn of_connection(&self, name: &BusName) -> Vec<Arc<Ticket>> {
+        let mut tickets = self.unfinished();
+        tickets.retain(|ticket| !ticket.detached && ticket.plan.caller.bus_name == *name);
+        tickets
+    }
+
+    /// Lets go of ended tickets that are old or too many; says which.
+    pub(crate) fn sweep(&self) -> Vec<RequestId> {
+        let mut tickets = lock(&self.0);
+        let mut ended: Vec<(Instant, Uid, RequestId)> =
+            tickets.values().filter_map(|ticket| Some((ticket.end.get()?.1, ticket.owner(), ticket.id()))).collect();
+        ended.sort_unstable_by(|(a, ..), (b, ..)| b.cmp(a));
+        let mut per_user: HashMap<Uid, usize> = HashMap::new();
+        let mut kept = 0_usize;
+        let too_much = |(when, uid, id): (Instant, Uid, RequestId)| {
+            let mine = per_user.entry(uid).or_default();
+            if when.elapsed() >= KEPT_FOR || *mine >= KEPT_PER_USER || kept >= KEPT {
+                return Some(id);
+            }
+            *mine = mine.saturating_add(1);
+            kept = kept.saturating_add(1);
+            None
+        };
+        let gone: Vec<RequestId> = ended.into_iter().filter_map(too_much).collect();
+        gone.iter().for_each(|id| drop(tickets.remove(id)));
+        gone
+    }
+}
