@@ -49,32 +49,89 @@ enum Family {
 
 const FAMILIES: usize = 11;
 
+/// Every program that the list speaks of, in alphabetical order.
+const PROGRAMS: [(&str, Family); 67] = [
+    ("apt", Family::Packages),
+    ("apt-get", Family::Packages),
+    ("aptitude", Family::Packages),
+    ("badblocks", Family::Wipe),
+    ("blkdiscard", Family::Format),
+    ("chattr", Family::Rights),
+    ("chcon", Family::Rights),
+    ("chgrp", Family::Rights),
+    ("chkconfig", Family::Services),
+    ("chmod", Family::Rights),
+    ("chown", Family::Rights),
+    ("countersign", Family::Own),
+    ("countersign-launcher", Family::Own),
+    ("countersignd", Family::Own),
+    ("cp", Family::Overwrite),
+    ("cryptsetup", Family::Wipe),
+    ("dc3dd", Family::Overwrite),
+    ("dcfldd", Family::Overwrite),
+    ("dd", Family::Overwrite),
+    ("ddrescue", Family::Overwrite),
+    ("dnf", Family::Packages),
+    ("dpkg", Family::Packages),
+    ("find", Family::Find),
+    ("grubby", Family::Kernel),
+    ("hdparm", Family::Wipe),
+    ("initctl", Family::Services),
+    ("install", Family::Overwrite),
+    ("invoke-rc.d", Family::Services),
+    ("kexec", Family::Kernel),
+    ("killall", Family::Signals),
+    ("killall5", Family::Signals),
+    ("mdadm", Family::Wipe),
+    ("microdnf", Family::Packages),
+    ("mkdosfs", Family::Format),
+    ("mke2fs", Family::Format),
+    ("mkfs", Family::Format),
+    ("mkntfs", Family::Format),
+    ("mkswap", Family::Format),
+    ("mokutil", Family::Kernel),
+    ("mv", Family::Overwrite),
+    ("nvme", Family::Wipe),
+    ("pacman", Family::Packages),
+    ("parted", Family::Wipe),
+    ("pkill", Family::Signals),
+    ("pvcreate", Family::Format),
+    ("rc-service", Family::Services),
+    ("rc-update", Family::Services),
+    ("rm", Family::Remove),
+    ("rmdir", Family::Remove),
+    ("rpm", Family::Packages),
+    ("scrub", Family::Format),
+    ("service", Family::Services),
+    ("setfacl", Family::Rights),
+    ("sfdisk", Family::Wipe),
+    ("sg_format", Family::Wipe),
+    ("sgdisk", Family::Wipe),
+    ("shred", Family::Format),
+    ("skill", Family::Signals),
+    ("srm", Family::Remove),
+    ("systemctl", Family::Services),
+    ("tee", Family::Overwrite),
+    ("update-rc.d", Family::Services),
+    ("wipe", Family::Format),
+    ("wipefs", Family::Wipe),
+    ("yum", Family::Packages),
+    ("zpool", Family::Wipe),
+    ("zypper", Family::Packages),
+];
+
 fn family(name: &str) -> Option<Family> {
-    Some(match name {
-        "rm" | "rmdir" | "srm" => Family::Remove,
-        "chmod" | "chown" | "chgrp" | "setfacl" | "chattr" | "chcon" => Family::Rights,
-        "find" => Family::Find,
-        "mkfs" | "mke2fs" | "blkdiscard" | "shred" | "mkswap" | "pvcreate" | "scrub" | "mkntfs" | "mkdosfs"
-        | "wipe" => Family::Format,
-        _ if name.starts_with("mkfs.") => Family::Format,
-        "dd" | "tee" | "cp" | "mv" | "install" | "cat" | "ddrescue" | "dc3dd" | "dcfldd" => Family::Overwrite,
-        "wipefs" | "sgdisk" | "sfdisk" | "parted" | "hdparm" | "nvme" | "cryptsetup" | "badblocks" | "mdadm"
-        | "zpool" | "sg_format" => Family::Wipe,
-        "systemctl" | "service" | "rc-service" | "rc-update" | "update-rc.d" | "chkconfig" | "invoke-rc.d"
-        | "initctl" => Family::Services,
-        "pkill" | "killall" | "killall5" | "skill" => Family::Signals,
-        "apt" | "apt-get" | "aptitude" | "dpkg" | "dnf" | "yum" | "rpm" | "zypper" | "microdnf" | "pacman" => {
-            Family::Packages
-        }
-        "countersign" | "countersignd" | "countersign-launcher" => Family::Own,
-        "mokutil" | "grubby" | "kexec" => Family::Kernel,
-        _ => return None,
-    })
+    if name.starts_with("mkfs.") {
+        return Some(Family::Format);
+    }
+    let place = PROGRAMS.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
+    PROGRAMS.get(place).map(|(_, family)| *family)
 }
 
 /// Whether this program with these words is on the list.
 pub(super) fn command(name: &str, words: &[Word<'_>], cwd: Option<&CleanPath>) -> Option<Hit> {
-    check(family(name)?, name, words, cwd)
+    let state = words.iter().find_map(|word| named(&word.text));
+    state.or_else(|| check(family(name)?, name, words, cwd))
 }
 
 /// Whether these words could put some program among them on the list. Each family is looked at once, from its first
@@ -100,7 +157,9 @@ fn check(family: Family, name: &str, words: &[Word<'_>], cwd: Option<&CleanPath>
     let any = |wanted: &dyn Fn(&str) -> bool| words.iter().any(|word| wanted(&word.text));
     let top = || {
         words.iter().any(|word| {
-            is_operand(&word.text) && resolved(&word.text, cwd).is_some_and(|path| sensitive::is_top_level(&path))
+            is_operand(&word.text)
+                && is_short(&word.text)
+                && resolved(&word.text, cwd).is_some_and(|path| sensitive::is_top_level(&path))
         })
     };
     let disk = || any(&|text| is_system_disk(text));
@@ -121,7 +180,7 @@ fn check(family: Family, name: &str, words: &[Word<'_>], cwd: Option<&CleanPath>
     }
 }
 
-/// Whether a word in text that is not understood names what is never touched.
+/// Whether a text names what is never touched.
 pub(super) fn named(text: &str) -> Option<Hit> {
     if text.contains("/var/lib/countersign") {
         Some(OWN_STATE)
@@ -136,6 +195,12 @@ pub(super) fn named(text: &str) -> Option<Hit> {
 pub(super) fn write(path: &str, wild: bool) -> Option<Hit> {
     let any = wild && SYSTEM_DISKS.iter().any(|disk| glob::matches(path, disk));
     (any || is_system_disk(path)).then_some(WIPE_DISK)
+}
+
+/// Whether the word could be a directory of at most two levels once it is cleaned: anything else need not be looked at.
+fn is_short(text: &str) -> bool {
+    let slashes = text.bytes().filter(|byte| *byte == b'/').count();
+    slashes <= 4 || ["..", "//", "/./", "/proc/"].iter().any(|part| text.contains(part))
 }
 
 fn resolved(text: &str, cwd: Option<&CleanPath>) -> Option<String> {
@@ -210,7 +275,6 @@ fn overwrites(name: &str, words: &[Word<'_>]) -> bool {
             words.iter().any(|word| word.text.starts_with("of=") && is_system_disk(&word.text))
         }
         "tee" => words.iter().any(|word| is_system_disk(&word.text)),
-        "cat" => false,
         _ => last.is_some_and(|word| is_system_disk(&word.text)),
     }
 }

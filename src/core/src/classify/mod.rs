@@ -11,6 +11,7 @@
 //! and never guesses: what it does not understand is at least T2, and the strictest part decides. It never opens a
 //! file: what a path really leads to is the sandbox's business.
 
+mod define;
 mod deny;
 mod examples;
 mod expression;
@@ -141,6 +142,6 @@ pub fn classify(rules: &Rules, subject: &Subject<'_>) -> Classification {
     let mut examiner = weigh::Examiner::new(rules);
     examiner.environment(subject.env_names.iter().copied(), 0);
     let words: Vec<kind::Word<'_>> = subject.argv.words().iter().map(|word| kind::Word::literal(word)).collect();
-    examiner.command(&words, &weigh::Scene { depth: 0, cwd: Some(subject.cwd.clone()) });
+    examiner.command(&words, &weigh::Scene { depth: 0, doubted: false, cwd: Some(subject.cwd.clone()) });
     examiner.finish()
 }

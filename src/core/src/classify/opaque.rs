@@ -11,51 +11,65 @@ use super::table::Node;
 use crate::path::CleanPath;
 use crate::tier::Tier;
 
+/// The most rough words that are looked at; a text with more is refused.
+const MAX_WORDS: usize = 4_096;
+/// The most changes of directory that are followed.
+const MAX_MOVES: usize = 8;
+
 /// What opaque text could do.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Scan {
     pub(super) denied: Option<Hit>,
     pub(super) strictest: Option<Tier>,
 }
 
-/// Looks through opaque text.
-pub(super) fn scan(rules: &Rules, text: &str, cwd: Option<&CleanPath>) -> Scan {
-    let mut scan = Scan { denied: deny::named(text).or_else(|| fork_bomb(text)), strictest: None };
+/// Looks through opaque text; nothing if it has more words than are looked at.
+pub(super) fn scan(rules: &Rules, text: &str, cwd: Option<&CleanPath>) -> Option<Scan> {
+    let mut scan = Scan { denied: deny::named(text).or_else(|| fork_bomb(text.as_bytes())), strictest: None };
+    // A shell's usual way to write a blank without a blank.
+    let spaced = if text.contains("IFS") { text.replace("${IFS}", " ").replace("$IFS", " ") } else { text.to_owned() };
     for quotes in [Quotes::Vanish, Quotes::Separate] {
-        let mut here = cwd.cloned();
-        for sentence in sentences(text, quotes) {
-            let words: Vec<Word<'_>> = sentence
-                .iter()
-                .map(|word| Word { wild: word.contains(['*', '?', '[']), text: word.as_str().into() })
-                .collect();
-            if let [cd, target, ..] = words.as_slice()
-                && *cd.text == *"cd"
-            {
-                here = here.and_then(|cwd| cwd.join(&target.text).ok());
+        let mut here = (cwd.cloned(), 0_usize);
+        let mut rest = spaced.as_str();
+        let mut words = 0_usize;
+        while !rest.is_empty() {
+            let (sentence, after) = sentence(rest, quotes);
+            rest = after;
+            words = words.saturating_add(sentence.len());
+            if words > MAX_WORDS {
+                return None;
             }
-            scan.denied = scan.denied.or_else(|| deny::anywhere(&words, here.as_ref()).or_else(|| redirection(&words)));
-            scan.strictest = scan.strictest.max(strictest(rules, &words, |node| node.worst));
+            scan.look(rules, &sentence, &mut here);
         }
     }
-    scan
+    Some(scan)
+}
+
+impl Scan {
+    fn look(&mut self, rules: &Rules, words: &[Word<'_>], (cwd, moves): &mut (Option<CleanPath>, usize)) {
+        if let [cd, target, ..] = words
+            && *cd.text == *"cd"
+        {
+            *moves = moves.saturating_add(1);
+            *cwd = cwd.take().filter(|_| *moves <= MAX_MOVES).and_then(|cwd| cwd.join(&target.text).ok());
+        }
+        self.denied = self.denied.or_else(|| deny::anywhere(words, cwd.as_ref()).or_else(|| redirection(words)));
+        self.strictest = self.strictest.max(strictest(rules, words, |node| node.worst));
+    }
 }
 
 /// The strictest that any program named by these words could be.
 pub(super) fn strictest(rules: &Rules, words: &[Word<'_>], measure: fn(&Node) -> Tier) -> Option<Tier> {
     let names = words.iter().map(|word| word.text.rsplit('/').next().unwrap_or_default());
-    names
-        .filter(|name| name.len() <= 64)
-        .filter_map(|name| rules.lookup(name))
-        .flat_map(|entry| entry.defining())
-        .map(measure)
-        .max()
+    let plausible = names.filter(|name| (2..=64).contains(&name.len()));
+    plausible.filter_map(|name| rules.lookup(name)).flat_map(|entry| entry.defining()).map(measure).max()
 }
 
 /// `> /dev/sda`, whatever stands before it.
 fn redirection(words: &[Word<'_>]) -> Option<Hit> {
     let mut before = false;
     for word in words {
-        let text = word.text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '>' || c == '|' || c == '&');
+        let text = word.text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '>');
         let here = before || text.len() < word.text.len();
         if here && let Some(hit) = deny::write(text, false) {
             return Some(hit);
@@ -66,20 +80,24 @@ fn redirection(words: &[Word<'_>]) -> Option<Hit> {
 }
 
 /// A function that pipes itself into itself in the background: `f(){ f|f& };f`.
-fn fork_bomb(text: &str) -> Option<Hit> {
-    let dense: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let mut from = 0_usize;
-    while let Some(found) = dense.get(from..).and_then(|rest| rest.find("(){")) {
-        let at = from.saturating_add(found);
-        let head = dense.get(..at).unwrap_or_default();
-        let start = head.rfind([';', '&', '|', '\n', '{', '}', '(', ')']).map_or(0, |place| place.saturating_add(1));
-        let name = head.get(start.max(from)..).unwrap_or_default();
-        let body = dense.get(at..).and_then(|rest| rest.split('}').next()).unwrap_or_default();
-        let itself = body.match_indices(name).take(8).count();
-        if !name.is_empty() && name.len() <= 64 && itself >= 2 && body.contains('|') && body.contains('&') {
+fn fork_bomb(text: &[u8]) -> Option<Hit> {
+    const WINDOW: usize = 256;
+    if ![b'(', b'{', b'|', b'&'].iter().all(|byte| text.contains(byte)) {
+        return None;
+    }
+    let dense: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    for (at, three) in dense.windows(3).enumerate().filter(|(_, three)| *three == b"(){") {
+        let head = dense.get(at.saturating_sub(64)..at).unwrap_or_default();
+        let start = head.iter().rposition(|byte| b";&|{}()".contains(byte)).map_or(0, |place| place.saturating_add(1));
+        let name = head.get(start..).unwrap_or_default();
+        let from = at.saturating_add(three.len());
+        let window = dense.get(from..dense.len().min(from.saturating_add(WINDOW))).unwrap_or_default();
+        let body = window.split(|byte| *byte == b'}').next().unwrap_or_default();
+        let calls = |part: &[u8]| part == name || part.strip_suffix(b"&") == Some(name);
+        let itself = body.split(|byte| b"|;".contains(byte)).filter(|part| calls(part)).count();
+        if !name.is_empty() && itself >= 2 && body.contains(&b'|') && body.contains(&b'&') {
             return Some(deny::FORK_BOMB);
         }
-        from = at.saturating_add(3);
     }
     None
 }
@@ -90,35 +108,36 @@ enum Quotes {
     Separate,
 }
 
-/// The text as rough words, in the groups that separators make.
-fn sentences(text: &str, quotes: Quotes) -> Vec<Vec<String>> {
-    let mut sentences = Vec::new();
-    let mut sentence: Vec<String> = Vec::new();
-    let mut word = String::new();
-    let text = text.replace("${IFS}", " ").replace("$IFS", " ");
-    let end_word = |word: &mut String, sentence: &mut Vec<String>| {
-        if !word.is_empty() {
-            sentence.push(std::mem::take(word));
-        }
+/// Rough words up to the next separator, and what comes after it.
+fn sentence(text: &str, quotes: Quotes) -> (Vec<Word<'_>>, &str) {
+    let bytes = text.as_bytes();
+    let mut words = Vec::new();
+    let mut at = 0_usize;
+    let ends = |byte: u8| matches!(byte, b';' | b'\n' | b'|' | b'&' | b'(' | b')' | b'{' | b'}' | b'`');
+    let blank = |byte: u8| {
+        matches!(byte, b' ' | b'\t' | b'\r')
+            || (quotes == Quotes::Separate && matches!(byte, b'\'' | b'"' | b',' | b'\\' | b'[' | b']'))
     };
-    for letter in text.chars() {
-        match letter {
-            '\'' | '"' | '\\' if quotes == Quotes::Vanish => {}
-            '\'' | '"' | ',' | '\\' if quotes == Quotes::Separate => end_word(&mut word, &mut sentence),
-            '[' | ']' if quotes == Quotes::Separate => end_word(&mut word, &mut sentence),
-            ' ' | '\t' | '\r' => end_word(&mut word, &mut sentence),
-            ';' | '\n' | '|' | '&' | '(' | ')' | '{' | '}' | '`' => {
-                end_word(&mut word, &mut sentence);
-                if !sentence.is_empty() {
-                    sentences.push(std::mem::take(&mut sentence));
-                }
-            }
-            other => word.push(other),
+    while let Some(byte) = bytes.get(at).copied() {
+        if ends(byte) {
+            return (words, text.get(at.saturating_add(1)..).unwrap_or_default());
         }
+        if blank(byte) {
+            at = at.saturating_add(1);
+            continue;
+        }
+        let rest = bytes.get(at..).unwrap_or_default();
+        let length = rest.iter().position(|byte| ends(*byte) || blank(*byte)).unwrap_or(rest.len());
+        let end = at.saturating_add(length);
+        words.push(rough(text.get(at..end).unwrap_or_default()));
+        at = end;
     }
-    end_word(&mut word, &mut sentence);
-    if !sentence.is_empty() {
-        sentences.push(sentence);
-    }
-    sentences
+    (words, "")
+}
+
+/// A word without its quotes and backslashes.
+fn rough(text: &str) -> Word<'_> {
+    let quote = |c: char| matches!(c, '\'' | '"' | '\\');
+    let bare = if text.contains(quote) { text.replace(quote, "").into() } else { text.into() };
+    Word { text: bare, wild: text.contains(['*', '?', '[']) }
 }

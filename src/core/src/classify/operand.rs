@@ -4,7 +4,7 @@
 //! said exactly; where it cannot, it is T2.
 
 use super::kind::{Kind, Thing, Word};
-use super::sensitive::{self, Class, Reach, Use};
+use super::sensitive::{self, Reach, Touched, Use};
 use super::weigh::{Examiner, Part};
 use super::{deny, expression};
 use crate::path::CleanPath;
@@ -71,11 +71,15 @@ impl Examiner<'_> {
     }
 
     /// The rules of sensitive places.
-    fn touch(&mut self, path: &CleanPath, word: &Word<'_>, access: Use, part: &Part<'_>) -> Option<Class> {
-        let class = sensitive::class(path.as_str(), word.wild, access, part.reach)?;
-        let ruling = class.ruling(access)?;
-        self.fire(class.rule(), ruling, class.says(access), vec![&word.text], part.scene.depth);
-        Some(class)
+    fn touch(&mut self, path: &CleanPath, word: &Word<'_>, access: Use, part: &Part<'_>) -> Option<Touched> {
+        if word.wild && !self.spend_glob() {
+            let says = "More paths with globs than are compared with sensitive places.";
+            self.fire("limit.globs", Ruling::Deny, says, vec![&word.text], part.scene.depth);
+            return None;
+        }
+        let found = sensitive::touched(path.as_str(), word.wild, access, part.reach)?;
+        self.fire(found.rule(), found.ruling, found.says(access), vec![&word.text], part.scene.depth);
+        Some(found)
     }
 
     pub(super) fn write(&mut self, word: &Word<'_>, part: &Part<'_>) {
@@ -91,8 +95,9 @@ impl Examiner<'_> {
         let Some(path) = path else { return self.inexact(vec![&word.text], depth) };
         let hit = deny::write(path.as_str(), word.wild);
         self.deny(hit, vec![&word.text], depth);
-        let class = self.touch(&path, word, Use::Write, part);
-        let holds = class.is_none() && sensitive::class(path.as_str(), word.wild, Use::Write, Reach::Below).is_some();
+        let touched = self.touch(&path, word, Use::Write, part);
+        let holds =
+            touched.is_none() && sensitive::touched(path.as_str(), word.wild, Use::Write, Reach::Below).is_some();
         if holds && part.base < Tier::T2 {
             let says = "Writes to a directory that holds sensitive places.";
             self.fire("write.directory", Ruling::Tier(Tier::T2), says, vec![&word.text], depth);

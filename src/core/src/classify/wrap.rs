@@ -45,6 +45,9 @@ const PRIVILEGE_TOOLS: [&str; 23] = [
 const HARMLESS: [&str; 9] =
     ["LANG", "LANGUAGE", "TZ", "TERM", "COLUMNS", "LINES", "NO_COLOR", "CLICOLOR", "DEBIAN_FRONTEND"];
 
+/// What a person is told of a text beyond the bounds.
+const TOO_MUCH: &str = "More shell text or code, or more words in it, than are read.";
+
 /// Whether this is a privilege tool.
 pub(super) fn is_privilege_tool(name: &str) -> bool {
     PRIVILEGE_TOOLS.contains(&name)
@@ -63,7 +66,7 @@ impl Examiner<'_> {
 
     /// A command inside a command.
     pub(super) fn inner(&mut self, words: &[Word<'_>], scene: &Scene) {
-        self.command(words, &Scene { depth: scene.depth.saturating_add(1), cwd: scene.cwd.clone() });
+        self.command(words, &Scene { depth: scene.depth.saturating_add(1), ..scene.clone() });
     }
 
     /// Words that a program joins with blanks and hands to a shell.
@@ -92,15 +95,9 @@ impl Examiner<'_> {
         let script = shell::parse(text);
         let words = script.commands.iter().map(|command| command.words.len()).sum();
         if script.too_long || !self.spend(text.len(), words) {
-            return self.fire(
-                "limit.text",
-                Ruling::Deny,
-                "More shell text or more words in it than are read.",
-                vec![text],
-                depth,
-            );
+            return self.fire("limit.text", Ruling::Deny, TOO_MUCH, vec![text], depth);
         }
-        let mut here = Scene { depth, cwd: scene.cwd.clone() };
+        let mut here = Scene { depth, doubted: false, cwd: scene.cwd.clone() };
         let mut moved = false;
         for command in &script.commands {
             match changed_directory(command) {
@@ -146,20 +143,16 @@ impl Examiner<'_> {
     /// Code in a language that is not understood.
     pub(super) fn code(&mut self, text: &str, scene: &Scene) {
         if !self.spend(text.len(), 0) {
-            return self.fire(
-                "limit.text",
-                Ruling::Deny,
-                "More shell text or more words in it than are read.",
-                vec![text],
-                scene.depth,
-            );
+            return self.fire("limit.text", Ruling::Deny, TOO_MUCH, vec![text], scene.depth);
         }
         self.fire("code", Ruling::Tier(Tier::T2), "Runs code that is not understood.", vec![text], scene.depth);
         self.scan(text, scene);
     }
 
     fn scan(&mut self, text: &str, scene: &Scene) {
-        let found = opaque::scan(self.rules, text, scene.cwd.as_ref());
+        let Some(found) = opaque::scan(self.rules, text, scene.cwd.as_ref()) else {
+            return self.fire("limit.text", Ruling::Deny, TOO_MUCH, vec![text], scene.depth);
+        };
         self.deny(found.denied, vec![text], scene.depth);
         self.raise_to(found.strictest, &[Word::literal(text)], scene.depth);
     }

@@ -39,6 +39,11 @@ pub(in crate::classify) enum Class {
 }
 
 impl Class {
+    /// Whether it is on the deny list.
+    pub(in crate::classify) const fn is_own(self) -> bool {
+        matches!(self, Self::Own | Self::OwnState | Self::Lockdown)
+    }
+
     /// The rule's id.
     pub(in crate::classify) const fn rule(self) -> &'static str {
         match self {

@@ -10,6 +10,7 @@ pub(super) use class::Class;
 use places::TOPS;
 
 use super::glob;
+use crate::tier::{Ruling, Tier};
 
 /// What is done with a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,26 +30,64 @@ pub(super) enum Reach {
     Below,
 }
 
-/// The strictest class that this use of this path could touch.
-pub(super) fn class(path: &str, wild: bool, access: Use, reach: Reach) -> Option<Class> {
-    let mut found: Option<Class> = None;
-    let mut consider = |class: Class| {
-        if class.ruling(access) > found.and_then(|old| old.ruling(access)) {
-            found = Some(class);
+/// A sensitive place that a use of a path touches or could touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Touched {
+    pub(super) class: Class,
+    pub(super) ruling: Ruling,
+}
+
+impl Touched {
+    /// The ruling of a class. Only a path that is surely in a place of the deny list is denied: `grep -r x /var` could
+    /// reach Countersign's state, but the sandbox hides it, and that is no reason never to search there.
+    fn new(class: Class, access: Use, sure: bool) -> Option<Self> {
+        let ruling = match (class.ruling(access)?, access) {
+            (Ruling::Deny, Use::Read) if !sure => Ruling::Tier(Tier::T2),
+            (Ruling::Deny, Use::Write) if !sure => Ruling::Tier(Tier::T3),
+            (ruling, _) => ruling,
+        };
+        Some(Self { class, ruling })
+    }
+
+    /// What a person is told.
+    pub(super) const fn says(&self, access: Use) -> &'static str {
+        match self.ruling {
+            Ruling::Tier(_) if self.class.is_own() => "Could reach the files of Countersign itself, besides others.",
+            Ruling::Tier(_) | Ruling::Deny => self.class.says(access),
+        }
+    }
+
+    /// The rule that fires.
+    pub(super) const fn rule(&self) -> &'static str {
+        match self.ruling {
+            Ruling::Deny => self.class.rule(),
+            Ruling::Tier(_) if self.class.is_own() => "sensitive.own",
+            Ruling::Tier(_) => self.class.rule(),
+        }
+    }
+}
+
+/// The strictest place that this use of this path could touch.
+pub(super) fn touched(path: &str, wild: bool, access: Use, reach: Reach) -> Option<Touched> {
+    let mut strictest: Option<Touched> = None;
+    let mut consider = |class: Class, sure: bool| {
+        let found = Touched::new(class, access, sure);
+        if found.map(|found| found.ruling) > strictest.map(|old| old.ruling) {
+            strictest = found;
         }
     };
     let visible = seen_through(path);
     if visible != path {
-        consider(Class::Door);
+        consider(Class::Door, true);
     }
     if let Some(class) = by_name(visible, wild) {
-        consider(class);
+        consider(class, true);
     }
     by_place(visible, wild, reach, &mut consider);
-    found
+    strictest
 }
 
-fn by_place(path: &str, wild: bool, reach: Reach, consider: &mut impl FnMut(Class)) {
+fn by_place(path: &str, wild: bool, reach: Reach, consider: &mut impl FnMut(Class, bool)) {
     let path = alias(path);
     let rest = path.trim_start_matches('/');
     let (top, below) = rest.split_once('/').unwrap_or((rest, ""));
@@ -66,38 +105,47 @@ fn by_place(path: &str, wild: bool, reach: Reach, consider: &mut impl FnMut(Clas
         // Every home has the same places below the name of its user.
         let below = if name == "home" { below.split_once('/').map_or("", |(_, inside)| inside) } else { below };
         for (place, class) in places {
-            if touches(place, below, wild, reach) {
-                consider(*class);
+            match lies(place, below, wild) {
+                Lies::Within => consider(*class, !wild),
+                Lies::Above if reach == Reach::Below => consider(*class, false),
+                Lies::Above | Lies::Elsewhere => {}
             }
         }
     }
 }
 
-/// Whether the path is the place, lies in it or, where the action reaches below, holds it.
-fn touches(place: &str, path: &str, wild: bool, reach: Reach) -> bool {
+/// Where a path lies, seen from a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lies {
+    Within,
+    Above,
+    Elsewhere,
+}
+
+fn lies(place: &str, path: &str, wild: bool) -> Lies {
     if let (false, Some(wanted), Some(given)) = (wild, place.bytes().next(), path.bytes().next())
         && wanted != given
         && wanted != b'*'
     {
-        return false;
+        return Lies::Elsewhere;
     }
     let mut parts = path.split('/').filter(|part| !part.is_empty());
     for wanted in place.split('/').filter(|part| !part.is_empty()) {
         match parts.next() {
-            None => return reach == Reach::Below,
+            None => return Lies::Above,
             Some(part) if wild && glob::is_glob(part) => {
                 if !glob::could_match(part, wanted) {
-                    return false;
+                    return Lies::Elsewhere;
                 }
             }
             Some(part) => {
                 if !glob::matches(wanted, part) {
-                    return false;
+                    return Lies::Elsewhere;
                 }
             }
         }
     }
-    true
+    Lies::Within
 }
 
 /// Files and directories that are secrets wherever they are.
@@ -232,6 +280,9 @@ pub(super) fn is_top_level(path: &str) -> bool {
         }
         _ => &*path,
     };
+    if !glob::is_glob(bare) {
+        return TOP_LEVEL.contains(&bare);
+    }
     let same = |top: &str| {
         let mut ours = bare.split('/');
         let mut theirs = top.split('/');

@@ -1,0 +1,212 @@
+//! Tables at work: a command read by its table becomes findings.
+//!
+//! Enters: a table and a command. Leaves: findings for the form that matches, for flags with an effect, for operands
+//! by their kinds, and for every word that was not understood.
+
+use std::ops::Range;
+
+use super::kind::{Kind, Shape, Word};
+use super::program::{self, MANY_UNKNOWN, Reading, Unknown, Value};
+use super::sensitive::Reach;
+use super::table::{Node, Says};
+use super::weigh::{Examiner, Part, Scene, texts, words_at};
+use super::{deny, opaque};
+use crate::tier::{Ruling, Tier};
+
+impl<'r> Examiner<'r> {
+    /// Weighs a command by the table that says what its words mean.
+    pub(super) fn define(&mut self, root: &'r Node, words: &[Word<'_>], scene: &Scene) {
+        if root.help
+            && let [_, only] = words
+            && matches!(&*only.text, "--help" | "--version")
+        {
+            let id = format!("{}.help", root.says.id);
+            return self.fire(
+                &id,
+                Ruling::Tier(Tier::T0),
+                "Prints its help or its version.",
+                texts(words),
+                scene.depth,
+            );
+        }
+        let reading = program::read(root, None, words);
+        let Some(node) = reading.node() else { return };
+        let before = self.findings.written();
+        let matched = matching(node, &reading, words);
+        let base = matched.iter().map(|found| found.says.tier).max().unwrap_or(node.says.tier);
+        let doubtful = matched.is_empty() || !reading.unknown.is_empty();
+        let reach = if reading.seen.iter().any(|seen| seen.flag.recursive) { Reach::Below } else { Reach::Itself };
+        let inside = Scene { doubted: scene.doubted || doubtful, ..scene.clone() };
+        let part = Part { base, reach, scene: &inside };
+        for found in &matched {
+            self.fire_rule(found.says, texts(words), scene.depth);
+        }
+        if matched.is_empty() {
+            self.fire_rule(&node.says, texts(words), scene.depth);
+            self.misfit(&reading, words, &part);
+        }
+        if doubtful && !scene.doubted {
+            self.doubt(node, words, scene);
+        }
+        if !node.hosts.is_empty() || !node.checks.is_empty() {
+            self.findings.need(&node.says.id, &node.hosts, &node.checks);
+        }
+        self.flags(&reading, words, &part);
+        for found in &matched {
+            for (kind, range) in &found.given {
+                self.operands(kind, range.clone(), &reading, words, &part);
+            }
+        }
+        self.not_understood(&reading, node, words, scene);
+        if base == Tier::T1 && self.findings.written() == before {
+            self.inexact(texts(words), scene.depth);
+        }
+    }
+
+    /// Weighs a command by an administrator's addition: only what matches it whole fires.
+    pub(super) fn raise(&mut self, root: &'r Node, beside: Option<&'r Node>, words: &[Word<'_>], scene: &Scene) {
+        let reading = program::read(root, beside, words);
+        let Some(node) = reading.node() else { return };
+        for seen in &reading.seen {
+            if let Some(says) = &seen.flag.says
+                && reading.path.iter().any(|own| own.flags.iter().any(|flag| std::ptr::eq(flag, seen.flag)))
+            {
+                self.fire_rule(says, words_at(words, seen.at..seen.at.saturating_add(1)), scene.depth);
+            }
+        }
+        let stays_above = !node.subs.is_empty() && node.shape.is_none() && node.forms.is_empty();
+        let shapeless = node.shape.is_none() && node.forms.is_empty() && !stays_above;
+        if shapeless {
+            self.fire_rule(&node.says, texts(words), scene.depth);
+        }
+        for found in matching(node, &reading, words).iter().filter(|_| !shapeless && !stays_above) {
+            self.fire_rule(found.says, texts(words), scene.depth);
+        }
+    }
+
+    /// The operands do not fit: whatever the table says of others, this is not a proven read.
+    fn misfit(&mut self, reading: &Reading<'_, '_>, words: &[Word<'_>], part: &Part<'_>) {
+        let reads = part.base == Tier::T0;
+        if part.base < Tier::T2 {
+            let says = "The operands are not ones that the rules know for this program.";
+            self.fire("unknown-operand", Ruling::Tier(Tier::T2), says, texts(words), part.scene.depth);
+        }
+        let kind = if reads { Kind::Read } else { Kind::Write };
+        let part = Part { base: part.base.max(Tier::T2), ..*part };
+        for word in reading.operands.iter().filter_map(|place| words.get(*place)).filter(|word| word.text.contains('/'))
+        {
+            self.weigh(&kind, std::slice::from_ref(word), &part);
+        }
+    }
+
+    /// Words that were not understood may be anything: the deny list looks at all of them, and a wrapper's words may
+    /// be any program.
+    fn doubt(&mut self, node: &Node, words: &[Word<'_>], scene: &Scene) {
+        let rest = words.get(1..).unwrap_or_default();
+        self.deny(deny::anywhere(rest, scene.cwd.as_ref()), texts(words), scene.depth);
+        let wraps = |shape: &Shape| shape.kinds().any(|kind| matches!(kind, Kind::Command | Kind::Shell));
+        let shapes = node.forms.iter().filter_map(|form| form.shape.as_ref()).chain(node.shape.as_ref());
+        if shapes.into_iter().any(wraps) {
+            self.raise_to(opaque::strictest(self.rules, rest, |node| node.worst), words, scene.depth);
+        }
+    }
+
+    fn not_understood(&mut self, reading: &Reading<'_, '_>, node: &Node, words: &[Word<'_>], scene: &Scene) {
+        for (at, unknown) in &reading.unknown {
+            let (rule, says) = match unknown {
+                Unknown::Flag => ("unknown-flag", "The rules do not know this option of the program."),
+                Unknown::Missing => ("unknown-value", "The option lacks its value."),
+                Unknown::Subcommand => ("unknown-subcommand", "The rules do not know this subcommand of the program."),
+            };
+            self.fire(rule, Ruling::Tier(Tier::T2), says, words_at(words, *at..at.saturating_add(1)), scene.depth);
+        }
+        if reading.unknown.len() > MANY_UNKNOWN {
+            self.raise_to(Some(node.worst), words, scene.depth);
+        }
+    }
+
+    fn flags(&mut self, reading: &Reading<'_, '_>, words: &[Word<'_>], part: &Part<'_>) {
+        for seen in &reading.seen {
+            let own = words_at(words, seen.at..seen.at.saturating_add(1));
+            let base = seen.flag.says.as_ref().map_or(part.base, |says| says.tier.max(part.base));
+            if let Some(says) = &seen.flag.says {
+                self.fire_rule(says, own.clone(), part.scene.depth);
+            }
+            let part = Part { base, ..*part };
+            match seen.value {
+                Value::None => {}
+                Value::Attached(text) => {
+                    let wild = words.get(seen.at).is_some_and(|word| word.wild);
+                    let word = Word { text: text.into(), wild };
+                    self.flag_value(&seen.flag.values, std::slice::from_ref(&word), &part);
+                }
+                Value::Words(from, to) => {
+                    self.flag_value(&seen.flag.values, words.get(from..to).unwrap_or_default(), &part)
+                }
+            }
+        }
+    }
+
+    fn flag_value(&mut self, kinds: &[Kind], values: &[Word<'_>], part: &Part<'_>) {
+        if let [kind @ (Kind::Command | Kind::CommandUntil)] = kinds {
+            return self.weigh(kind, values, part);
+        }
+        for (kind, value) in kinds.iter().zip(values) {
+            if !kind.fits(&value.text) {
+                let says = "The option's value does not have the form that the rules know.";
+                self.fire("unknown-value", Ruling::Tier(Tier::T2), says, vec![&value.text], part.scene.depth);
+            }
+            self.weigh(kind, std::slice::from_ref(value), part);
+        }
+    }
+
+    fn operands(
+        &mut self,
+        kind: &Kind,
+        range: Range<usize>,
+        reading: &Reading<'_, '_>,
+        words: &[Word<'_>],
+        part: &Part<'_>,
+    ) {
+        let places = reading.operands.get(range).unwrap_or_default();
+        if kind.is_joined()
+            && let (Some(first), Some(last)) = (places.first(), places.last())
+        {
+            let together = places.len() == last.saturating_sub(*first).saturating_add(1);
+            if together {
+                return self.weigh(kind, words.get(*first..last.saturating_add(1)).unwrap_or_default(), part);
+            }
+            let picked: Vec<Word<'_>> = places.iter().filter_map(|place| words.get(*place).cloned()).collect();
+            return self.weigh(kind, &picked, part);
+        }
+        for place in places {
+            self.weigh(kind, words.get(*place..place.saturating_add(1)).unwrap_or_default(), part);
+        }
+    }
+}
+
+/// A way to use the program that the words match, with the operands given to their kinds.
+struct Matched<'n> {
+    says: &'n Says,
+    given: Vec<(&'n Kind, Range<usize>)>,
+}
+
+/// Every form that matches; without one, the table itself if its own operands fit.
+fn matching<'n>(node: &'n Node, reading: &Reading<'_, '_>, words: &[Word<'_>]) -> Vec<Matched<'n>> {
+    let operands: Vec<&str> =
+        reading.operands.iter().filter_map(|place| words.get(*place)).map(|word| &*word.text).collect();
+    let fit = |shape: Option<&'n Shape>| match shape {
+        Some(shape) => shape.assign(&operands),
+        None => operands.is_empty().then(Vec::new),
+    };
+    let forms = node.forms.iter().filter(|form| reading.allows(form));
+    let mut found: Vec<Matched<'n>> = forms
+        .filter_map(|form| {
+            fit(form.shape.as_ref().or(node.shape.as_ref())).map(|given| Matched { says: &form.says, given })
+        })
+        .collect();
+    if found.is_empty() {
+        found.extend(fit(node.shape.as_ref()).map(|given| Matched { says: &node.says, given }));
+    }
+    found
+}
