@@ -49,34 +49,35 @@ impl Keep {
     }
 }
 
-/// Takes every capability away that shall not remain.
+/// Takes every capability away that shall not remain. One that the process does not have is not gained; it is named.
 ///
 /// # Errors
 /// The set that could not be written, or in which the kernel shows something else.
 pub fn limit(keep: &Keep) -> Result<Layer, ConfineError> {
     let none = CapsHashSet::new();
+    let permitted = read(CapSet::Permitted)?;
+    let kept: CapsHashSet = keep.set.intersection(&permitted).copied().collect();
     let carried = match keep.carry {
         Carry::Root => &none,
-        Carry::Ambient => &keep.set,
+        Carry::Ambient => &kept,
     };
     // Taking from the bounding set needs CAP_SETPCAP in the effective set, which a change of user empties.
-    let permitted = read(CapSet::Permitted)?;
     write(CapSet::Effective, &permitted)?;
-    for each in caps::all().difference(&keep.set) {
+    for each in caps::all().difference(&kept) {
         caps::drop(None, CapSet::Bounding, *each).map_err(|error| failed(CapSet::Bounding, error))?;
     }
     // Narrowest last: each set must lie within the next one while it is written.
     caps::clear(None, CapSet::Ambient).map_err(|error| failed(CapSet::Ambient, error))?;
     write(CapSet::Inheritable, carried)?;
-    write(CapSet::Effective, &keep.set)?;
-    write(CapSet::Permitted, &keep.set)?;
+    write(CapSet::Effective, &kept)?;
+    write(CapSet::Permitted, &kept)?;
     for each in carried {
         caps::raise(None, CapSet::Ambient, *each).map_err(|error| failed(CapSet::Ambient, error))?;
     }
     for (set, expected) in [
-        (CapSet::Bounding, &keep.set),
-        (CapSet::Permitted, &keep.set),
-        (CapSet::Effective, &keep.set),
+        (CapSet::Bounding, &kept),
+        (CapSet::Permitted, &kept),
+        (CapSet::Effective, &kept),
         (CapSet::Inheritable, carried),
         (CapSet::Ambient, carried),
     ] {
@@ -84,18 +85,22 @@ pub fn limit(keep: &Keep) -> Result<Layer, ConfineError> {
             return Err(ConfineError::CapabilitiesDiffer { set: name(set) });
         }
     }
-    Ok(layer("capabilities", words(keep)))
+    Ok(layer("capabilities", words(keep, &kept)))
 }
 
-fn words(keep: &Keep) -> String {
-    if keep.names.is_empty() {
+/// What is there now, and what the profile allows and the broker itself was not given.
+fn words(keep: &Keep, kept: &CapsHashSet) -> String {
+    let has = |name: &&&'static str| format!("CAP_{name}").parse().is_ok_and(|cap| kept.contains(&cap));
+    let (there, missing): (Vec<&str>, Vec<&str>) = keep.names.iter().partition(has);
+    if there.is_empty() {
         return "none in any set".to_owned();
     }
     let carry = match keep.carry {
         Carry::Root => "bounding, permitted, effective",
         Carry::Ambient => "bounding, permitted, effective, ambient",
     };
-    format!("{} ({carry})", keep.names.join(" "))
+    let missing = if missing.is_empty() { String::new() } else { format!("; not given to the broker: {}", missing.join(" ")) };
+    format!("{} ({carry}){missing}", there.join(" "))
 }
 
 fn read(set: CapSet) -> Result<CapsHashSet, ConfineError> {

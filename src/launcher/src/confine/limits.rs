@@ -3,7 +3,7 @@
 use std::io;
 
 use countersign_core::outcome::Layer;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 
 use super::error::StepError;
@@ -11,7 +11,7 @@ use crate::cgroup::{Controllers, Limits};
 
 /// The mode bits that new files do not have.
 const UMASK: Mode = Mode::from_bits_truncate(0o022);
-/// Open files: what programs expect, and what they may raise it to.
+/// Open files: what programs expect, and what they may raise it to unless the launcher's own limit is lower.
 const FILES: (u64, u64) = (1_024, 65_536);
 /// A job goes before any service does.
 const OOM_SCORE: &str = "500";
@@ -21,8 +21,10 @@ const OOM_SCORE: &str = "500";
 pub(super) fn set(limits: Limits, controllers: Controllers) -> Result<Layer, StepError> {
     umask(UMASK);
     limit("core", Resource::RLIMIT_CORE, (0, 0))?;
-    limit("files", Resource::RLIMIT_NOFILE, FILES)?;
-    let mut gives = format!("no core files, {} to {} open files, umask 022", FILES.0, FILES.1);
+    let (_, own) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|errno| StepError::Limits { what: "files", error: errno.into() })?;
+    let files = (FILES.0.min(own), FILES.1.min(own));
+    limit("files", Resource::RLIMIT_NOFILE, files)?;
+    let mut gives = format!("no core files, {} to {} open files, umask 022", files.0, files.1);
     if !controllers.pids {
         let tasks = u64::from(limits.tasks);
         limit("tasks", Resource::RLIMIT_NPROC, (tasks, tasks))?;

@@ -47,7 +47,7 @@ fn a_word_without_a_slash_is_found_in_the_fixed_path_and_its_links_are_gone() {
 #[test]
 fn what_is_not_there_is_not_run() {
     for words in
-        [&["no-such-program-here"][..], &["/no/such/program"], &["/etc"], &["/etc/hostname"], &["../etc/hostname"]]
+        [&["no-such-program-here"][..], &["/no/such/program"], &["/etc"], &["/etc/passwd"], &["../etc/passwd"]]
     {
         assert_eq!(pin(words).unwrap_err().code, Code::LaunchFailed, "{words:?}");
     }
@@ -110,7 +110,7 @@ fn another_content_under_the_same_name_is_another_pin_even_from_memory() {
 #[test]
 fn a_working_directory_must_be_one() {
     let argv = Argv::new(vec!["true".to_owned()]).unwrap();
-    for (cwd, code) in [("/etc/hostname", Code::InvalidRequest), ("/no/such/directory", Code::LaunchFailed)] {
+    for (cwd, code) in [("/etc/passwd", Code::InvalidRequest), ("/no/such/directory", Code::LaunchFailed)] {
         let failure = Pinner::default().pin(&argv, &CleanPath::new(cwd).unwrap()).unwrap_err();
         assert_eq!(failure.code, code, "{cwd}");
     }
