@@ -355,4 +355,4 @@ fn newer(body: &[u8]) -> Option<NotARecord> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

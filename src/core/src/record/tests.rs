@@ -1,1 +1,269 @@
+//! What the record keeps, what it leaves out, and that its bytes and its fields are one and the same. The samples here
+//! serve other rooms' tests too.
 
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::approval::{Approval, ApprovalKind, Approved};
+use crate::argv::Argv;
+use crate::classify::Rules;
+use crate::code::Failure;
+use crate::environment::Environment;
+use crate::order::Order;
+use crate::outcome::Outcome;
+use crate::path::CleanPath;
+use crate::plan::{Circumstances, Pinned, PinnedDirectory, Plan};
+use crate::policy::{Names, Policy, Sources};
+use crate::request::{Action, Claims, Classified, Narrowing, Request};
+use crate::tier::Tier;
+
+/// A proven caller.
+pub(crate) fn caller() -> Caller {
+    Caller {
+        uid: Uid::try_from(1000).unwrap(),
+        gids: vec![Gid::try_from(1000).unwrap()],
+        bus_name: ":1.42".to_owned().try_into().unwrap(),
+        user: "agent".to_owned(),
+        pid: 4_242,
+        start_time: u64::MAX,
+        exe: Some("/usr/bin/agent".to_owned()),
+        unit: Some("agent.service".to_owned()),
+        session: None,
+        login_uid: None,
+    }
+}
+
+/// A classified request, and the plan drawn from it as T2.
+pub(crate) fn planned(words: &[&str], agent: Option<&str>, reason: Option<&str>) -> (Classified, Plan) {
+    let action = Action {
+        argv: Argv::new(words.iter().map(|word| (*word).to_owned()).collect()).unwrap(),
+        cwd: CleanPath::new("/").unwrap(),
+        env: Environment::new(BTreeMap::from([("LANG".to_owned(), "C".to_owned())])).unwrap(),
+        stdin: None,
+        timeout_ms: None,
+    };
+    let claims = Claims { agent: agent.map(str::to_owned), reason: reason.map(str::to_owned) };
+    let request = Request::new(RequestId::from_random(7), caller(), action, claims, Narrowing::default()).unwrap();
+    let case = request.classify(&Rules::parse(&[]).unwrap());
+    let file = PinnedFile {
+        path: CleanPath::new("/usr/bin/env").unwrap(),
+        device: 1,
+        inode: u64::MAX,
+        size: 2,
+        modified_ns: 3,
+        sha256: Digest::of(b"env"),
+    };
+    let cwd = PinnedDirectory { path: CleanPath::new("/").unwrap(), device: 1, inode: 2 };
+    let circumstances = Circumstances {
+        pinned: Pinned { executable: file, interpreter: None, cwd },
+        profile_digest: Digest::ZERO,
+        tier: Tier::T2,
+        ruleset: policy().ruleset(),
+        mode: policy().settings().mode,
+        expires: Moment::from_millis(1_000_000),
+    };
+    let (plan, _) = Plan::draw(&case, circumstances).unwrap();
+    (case, plan)
+}
+
+struct Nobody;
+
+impl Names for Nobody {
+    fn uid(&self, _name: &str) -> Option<Uid> {
+        None
+    }
+
+    fn gid(&self, _name: &str) -> Option<Gid> {
+        None
+    }
+}
+
+fn policy() -> Policy {
+    Policy::parse(&Sources { settings: &[], grants: &[], rules: &[], profiles: &[] }, &Nobody).unwrap()
+}
+
+fn stamp() -> Stamp {
+    Stamp {
+        time: Moment::from_millis(1_700_000_000_123),
+        boot_id: "9f1b2c3d".to_owned(),
+        monotonic_ms: 5,
+        state: RunState::Green,
+        mode: Mode::Guarded,
+        ruleset: policy().ruleset(),
+    }
+}
+
+fn order(plan: Plan) -> Order {
+    let digest = plan.digest().unwrap();
+    let approver = Approver { uid: Uid::ROOT, kind: ApprovalKind::Challenge, latency_ms: 9 };
+    let (granted, expires) = (Moment::from_millis(1), Moment::from_millis(2_000_000));
+    let approval = Approval { id: RequestId::from_random(8), digest, approver, granted, expires };
+    let approved = Approved::by_human(approval, plan, digest).unwrap();
+    Order::seal(approved, &policy(), RunState::Green, Moment::from_millis(2)).unwrap()
+}
+
+fn outcome() -> Outcome {
+    Outcome {
+        ended: Ended::Exited(7),
+        enforced: vec![Layer { step: "landlock".to_owned(), gives: "abi 7".to_owned() }],
+        started: Moment::from_millis(u64::MAX),
+        duration_us: u64::MAX,
+        cpu_us: 3,
+        peak_kib: 4,
+    }
+}
+
+/// One draft of every phase.
+fn all() -> Vec<Draft> {
+    let (case, plan) = planned(&["mysql", "-phunter2", "db"], Some("helper"), Some("password=hunter2"));
+    let failure = Failure::new(Code::Denied, "No: token=hunter2");
+    let stream = Stream { sha256: Digest::of(b"out"), length: 3, truncated: false };
+    let intent = Draft::intent(&stamp(), &case, &order(plan)).with_taint(Taint::Tainted);
+    let result = intent.record().result(&stamp()).with_outcome(&outcome()).with_streams(&stream, &stream);
+    vec![
+        Draft::start(&stamp(), "0.1.0"),
+        Draft::load(&stamp()).with_failure(&failure),
+        Draft::control(&stamp(), Act::Stop, "systemctl", "token=hunter2"),
+        Draft::control(&stamp(), Act::Clear, "0", "checked"),
+        Draft::control(&stamp(), Act::Hold, "0", "look"),
+        Draft::control(&stamp(), Act::Resume, "0", "well"),
+        Draft::rejected(&stamp(), &caller(), &failure),
+        Draft::planned(&stamp(), &case).with_verdict(Judgement::Hold),
+        Draft::finished(&stamp(), &case).with_failure(&failure).with_refuser(Uid::ROOT),
+        intent.clone(),
+        intent.record().interrupted(&stamp()),
+        result,
+        Draft::end(&stamp(), "stopped"),
+    ]
+}
+
+fn written(draft: &Draft) -> serde_json::Value {
+    serde_json::from_slice(&draft.complete(1, Digest::ZERO).unwrap().body).unwrap()
+}
+
+#[test]
+fn every_draft_becomes_an_entry_that_reads_back_the_same() {
+    for (seq, draft) in (1..).zip(all()) {
+        let entry = draft.complete(seq, Digest::of(b"before")).unwrap();
+        assert_eq!(entry.hash, Digest::of(&entry.body));
+        let record = Record::parse(&entry.body).unwrap();
+        assert_eq!((record.seq, record.prev, record.v), (seq, Digest::of(b"before"), VERSION));
+        assert_eq!(Record { seq: 0, prev: Digest::ZERO, ..record }, *draft.record());
+    }
+}
+
+#[test]
+fn an_intent_holds_what_the_design_lists_and_no_secret() {
+    let intent = written(all().iter().find(|draft| draft.record().phase == Phase::Intent).unwrap());
+    let fields: Vec<&str> = intent.as_object().unwrap().keys().map(String::as_str).collect();
+    for field in [
+        "v",
+        "seq",
+        "prev",
+        "time",
+        "boot_id",
+        "monotonic_ms",
+        "kind",
+        "phase",
+        "state",
+        "mode",
+        "ruleset",
+        "id",
+        "digest",
+        "caller",
+        "taint",
+        "agent",
+        "reason",
+        "argv",
+        "cwd",
+        "env_names",
+        "tier",
+        "profile",
+        "verdict",
+        "approvers",
+        "executable",
+    ] {
+        assert!(fields.contains(&field), "{field}");
+    }
+    assert_eq!(intent["argv"], serde_json::json!(["mysql", "-p[REDACTED]", "db"]));
+    assert_eq!(intent["reason"], "password=[REDACTED]");
+    assert_eq!(intent["env_names"], serde_json::json!(["LANG"]));
+    assert_eq!(intent["caller"]["start_time"], u64::MAX.to_string());
+    assert_eq!(intent["approvers"][0]["uid"], 0);
+    assert_eq!((&intent["kind"], &intent["phase"]), (&"request".into(), &"intent".into()));
+}
+
+#[test]
+fn no_draft_carries_a_known_secret_or_an_empty_field() {
+    for draft in all() {
+        let entry = draft.complete(1, Digest::ZERO).unwrap();
+        let text = String::from_utf8(entry.body).unwrap();
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(!text.contains(":null") && !text.contains("[]") && !text.contains("{}"), "{text}");
+    }
+}
+
+#[test]
+fn a_result_names_its_intent_and_holds_no_output() {
+    let drafts = all();
+    let result = written(
+        drafts.iter().find(|draft| draft.record().phase == Phase::Result && draft.record().stdout.is_some()).unwrap(),
+    );
+    assert_eq!(result["id"], RequestId::from_random(7).to_string());
+    assert_eq!(result["ended"], serde_json::json!({"exited": 7}));
+    assert_eq!(result["stdout"]["length"], 3);
+    assert_eq!(result["duration_us"], MAX_NUMBER);
+    assert_eq!(result["started"], MAX_NUMBER);
+    let interrupted = drafts.iter().find(|draft| draft.record().ended == Some(Ended::Interrupted)).unwrap();
+    assert_eq!(interrupted.record().phase, Phase::Result);
+}
+
+#[test]
+fn an_error_is_cut_at_n_and_n_plus_one() {
+    let error = |count: usize| Draft::load(&stamp()).with_error(&"é".repeat(count)).record().error.clone().unwrap();
+    assert_eq!(error(MAX_ERROR), "é".repeat(MAX_ERROR));
+    assert_eq!(error(MAX_ERROR + 1), "é".repeat(MAX_ERROR - 1) + "…");
+}
+
+#[test]
+fn only_the_canonical_bytes_of_a_record_are_a_record() {
+    let entry = all()[0].complete(1, Digest::ZERO).unwrap();
+    let text = String::from_utf8(entry.body).unwrap();
+    assert!(Record::parse(text.as_bytes()).is_ok());
+    for (wrong, why) in [
+        (text.replace("{\"", "{ \""), "NotCanonical"),
+        (text.replace("\"seq\":1", "\"seq\":1.0"), "Form"),
+        (text.replace("\"seq\":1,", ""), "Form"),
+        (text.replace("\"seq\":1", "\"seq\":1,\"seq\":1"), "Form"),
+        (text.replace("\"seq\":1", "\"sequence\":1"), "Form"),
+        (text.replace("\"v\":1", "\"v\":2"), "Version"),
+        (text.replace("\"v\":1", "\"new\":3,\"v\":2"), "Version"),
+        (text.replace("\"phase\":\"start\"", "\"phase\":\"intent\""), "Phase"),
+        (text.replace("\"software\":", "\"error\":null,\"software\":"), "NotCanonical"),
+        (text.replace("0.1.0", "\\u0030.1.0"), "NotCanonical"),
+        (text.clone() + " ", "NotCanonical"),
+        (text.clone() + "x", "Form"),
+        (String::new(), "Form"),
+        ("[]".to_owned(), "Form"),
+    ] {
+        assert_ne!(wrong, text, "{why}");
+        let error = Record::parse(wrong.as_bytes()).unwrap_err();
+        assert!(format!("{error:?}").starts_with(why), "{error:?}: {wrong}");
+    }
+    assert!(Record::parse(b"\xff\xfe").is_err());
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_caller_writes_the_record_reads_back(
+        reason in any::<String>(), word in "[^\0]*", time in any::<u64>(), seq in 1_u64..MAX_NUMBER,
+    ) {
+        let reason: String = reason.chars().take(200).collect();
+        let (case, _) = planned(&["x", &word], Some("a"), Some(&reason));
+        let stamp = Stamp { time: Moment::from_millis(time), monotonic_ms: time, ..stamp() };
+        let entry = Draft::finished(&stamp, &case).with_error(&reason).complete(seq, Digest::of(word.as_bytes())).unwrap();
+        prop_assert_eq!(Record::parse(&entry.body).unwrap().seq, seq);
+    }
+}

@@ -56,7 +56,7 @@ enum Medium {
 /// A text of the caller's, a path or a name, in at most `bound` bytes (or [`LEAST_BOUND`], if that is more).
 #[must_use]
 pub fn shown(text: &str, bound: usize) -> Shown {
-    Shown(bounded(&visible(&redact::text(text), Medium::Plain), bound))
+    Shown(bounded(&visible(&redact::text(text), Medium::Plain), bound.max(LEAST_BOUND)))
 }
 
 /// The same between double quotes, so that one sees where the caller's words end.
@@ -68,7 +68,7 @@ pub fn quoted(text: &str, bound: usize) -> Shown {
 /// A command as one would type it in a shell, in at most `bound` bytes (or [`LEAST_BOUND`], if that is more).
 #[must_use]
 pub fn shown_argv(argv: &Argv, bound: usize) -> Shown {
-    Shown(bounded(&typed(&redact::words(argv.words()), Medium::Plain), bound))
+    Shown(bounded(&typed(&redact::words(argv.words()), Medium::Plain), bound.max(LEAST_BOUND)))
 }
 
 fn in_quotes(text: &str, bound: usize, medium: Medium) -> String {
@@ -177,7 +177,6 @@ fn is_printable(c: char) -> bool {
 
 /// Head, tail and how much is missing between them, if the text passes the bound.
 fn bounded(text: &str, bound: usize) -> String {
-    let bound = bound.max(LEAST_BOUND);
     if text.len() <= bound {
         return text.to_owned();
     }
