@@ -33,7 +33,7 @@ impl Broker {
         Ok(answers::shown(&shown))
     }
 
-    #[zbus(out_args("request"))]
+    #[zbus(out_args("object"))]
     async fn submit(
         &self,
         request: Dictionary,
