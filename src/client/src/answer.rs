@@ -22,8 +22,11 @@ pub struct Fields(BTreeMap<String, Value>);
 impl From<Answered> for Fields {
     fn from(answered: Answered) -> Self {
         let named = |(key, value): (String, zbus::OwnedVariant)| {
-            let value = json(&value);
-            let value = if key == "targets" { targets(value) } else { value };
+            let value = match key.as_str() {
+                "targets" => targets(json(&value)),
+                "receipt" => receipt(&json(&value)),
+                _ => json(&value),
+            };
             (key, value)
         };
         Self(answered.into_iter().map(named).collect())
@@ -112,6 +115,11 @@ fn targets(value: Value) -> Value {
     targets.into_iter().map(target).collect()
 }
 
+/// A receipt is JSON in a text; an empty one is none yet.
+fn receipt(value: &Value) -> Value {
+    value.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
+}
+
 fn target(value: Value) -> Value {
     let Some(members) = value.as_array().filter(|members| members.len() == TARGET.len()) else { return value };
     TARGET.iter().map(|name| (*name).to_owned()).zip(members.iter().cloned()).collect::<Map<_, _>>().into()
@@ -150,6 +158,13 @@ mod tests {
     fn targets_get_their_names_back() {
         let fields = answered("targets", Variant::from(vec![("path", "/etc/x", "write")]));
         assert_eq!(fields.get("targets"), Some(&js!([{"kind": "path", "name": "/etc/x", "access": "write"}])));
+    }
+
+    #[test]
+    fn a_receipt_is_an_object_again() {
+        let some = answered("receipt", Variant::from(r#"{"sentence":"It ran."}"#));
+        assert_eq!(some.get("receipt"), Some(&js!({"sentence": "It ran."})));
+        assert_eq!(answered("receipt", Variant::from("")).get("receipt"), Some(&Value::Null));
     }
 
     #[test]

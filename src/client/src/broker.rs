@@ -18,13 +18,13 @@ use crate::stopped::Latch;
 /// The object below which requests are.
 const REQUESTS: &str = "/org/countersign/Broker1/request";
 
-/// Whether a dialog may open in the caller's session for a request.
+/// Whether a dialog may open in the caller's session for a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prompt {
     /// If an agent is there to open one.
     Allowed,
-    /// The request goes to the queue.
-    Queue,
+    /// A request goes to the queue; what may not be seen is not seen.
+    Never,
 }
 
 /// A connection to the broker.
@@ -61,7 +61,7 @@ impl Broker {
         let broker = self.broker().await?;
         let path = match prompt {
             Prompt::Allowed => broker.submit_with_dialog(&ask.dictionary()).await,
-            Prompt::Queue => broker.submit(&ask.dictionary()).await,
+            Prompt::Never => broker.submit(&ask.dictionary()).await,
         };
         let path = told(path)?;
         let id = path.as_str().strip_prefix(REQUESTS).and_then(|rest| rest.strip_prefix('/'));
@@ -93,24 +93,33 @@ impl Broker {
         told(self.request(id).await?.cancel().await)
     }
 
-    /// The open requests that the caller may see.
+    /// The open requests that the caller may see: its own, and those of others after authenticating.
     ///
     /// # Errors
     /// Those of the broker.
-    pub async fn list(&self) -> Answer<Vec<Fields>> {
-        let answered = told(self.approvals().await?.list().await)?;
-        Ok(answered.into_iter().map(Fields::from).collect())
+    pub async fn list(&self, prompt: Prompt) -> Answer<Vec<Fields>> {
+        let approvals = self.approvals().await?;
+        let answered = match prompt {
+            Prompt::Allowed => approvals.list_with_dialog().await,
+            Prompt::Never => approvals.list().await,
+        };
+        Ok(told(answered)?.into_iter().map(Fields::from).collect())
     }
 
     /// One request in full.
     ///
     /// # Errors
     /// Those of the broker.
-    pub async fn show(&self, id: &str) -> Answer<Fields> {
-        told(self.approvals().await?.show(id).await.map(Fields::from))
+    pub async fn show(&self, id: &str, prompt: Prompt) -> Answer<Fields> {
+        let approvals = self.approvals().await?;
+        let answered = match prompt {
+            Prompt::Allowed => approvals.show_with_dialog(id).await,
+            Prompt::Never => approvals.show(id).await,
+        };
+        told(answered.map(Fields::from))
     }
 
-    /// Says yes to one digest.
+    /// Says yes to one digest; without one, to what the dialog shows.
     ///
     /// # Errors
     /// Those of the broker; `Changed` where the request has another digest.
@@ -153,12 +162,12 @@ impl Broker {
     ///
     /// # Errors
     /// No request has the name, or several have.
-    pub async fn id_of(&self, word: &str) -> Answer<String> {
+    pub async fn id_of(&self, word: &str, prompt: Prompt) -> Answer<String> {
         let name = Name::parse(word)?;
         if let Name::Whole(id) = name {
             return Ok(id.to_string());
         }
-        let list = self.list().await?;
+        let list = self.list(prompt).await?;
         name.among(list.iter().map(|fields| Known { id: fields.text("id"), fingerprint: fields.text("fingerprint") }))
     }
 

@@ -82,10 +82,18 @@ pub trait Approvals {
     /// The requests that the caller may see.
     fn list(&self) -> zbus::Result<Vec<Answered>>;
 
+    /// The same, where a dialog may open before a caller who may not see those of others yet.
+    #[zbus(name = "List", allow_interactive_auth)]
+    fn list_with_dialog(&self) -> zbus::Result<Vec<Answered>>;
+
     /// One request in full.
     fn show(&self, id: &str) -> zbus::Result<Answered>;
 
-    /// Says yes to one digest; polkit asks the caller who says it.
+    /// The same, where a dialog may open before a caller who may not see it yet.
+    #[zbus(name = "Show", allow_interactive_auth)]
+    fn show_with_dialog(&self, id: &str) -> zbus::Result<Answered>;
+
+    /// Says yes to one digest; polkit asks the caller who says it. Without a digest it is a yes to what the dialog shows.
     #[zbus(allow_interactive_auth)]
     fn approve(&self, id: &str, digest: &str) -> zbus::Result<()>;
 

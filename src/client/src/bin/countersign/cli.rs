@@ -27,8 +27,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Say what would happen; nothing does
     Plan(AskArgs),
-    /// List the open requests
-    Requests,
+    /// List your open requests, or everybody's
+    Requests(ListArgs),
     /// Show one request in full
     Show(NameArgs),
     /// Say yes to a request, after authenticating
@@ -103,6 +103,13 @@ pub(crate) struct RunArgs {
     /// Open no dialog in this session: wait for an administrator elsewhere
     #[arg(long)]
     pub(crate) queue: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Also those of others, after authenticating; root sees them anyway
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]

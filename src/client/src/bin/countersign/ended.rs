@@ -5,8 +5,6 @@
 
 use countersign::{ClientError, Fields};
 use countersign_core::code::Code;
-use countersign_core::outcome::Ended;
-use serde_json::Value;
 
 use crate::exit;
 
@@ -19,40 +17,41 @@ pub(crate) struct Ending {
     pub(crate) sentence: Option<String>,
 }
 
-/// Reads an answer: `ended` is there if something ran, `code` if it did not run as asked.
+/// Reads an answer: `ended` is there if something ran, with `status` or `signal`; `code` if it did not run as asked.
 pub(crate) fn of(result: &Fields) -> Result<Ending, ClientError> {
     let sentence = || Some(result.text("sentence").to_owned()).filter(|sentence| !sentence.is_empty());
-    if let Some(ended) = result.get("ended").filter(|value| !value.is_null() && value.as_str() != Some("")) {
-        let ended: Ended = serde_json::from_value(ended.clone()).map_err(|_| missing("ended"))?;
-        let (status, ours) = status(&ended);
-        return Ok(Ending { status, sentence: ours.map(|ours| sentence().unwrap_or_else(|| ours.to_owned())) });
+    let number = |key: &str| result.number(key).ok_or_else(|| missing(key));
+    let ours =
+        |status, otherwise: &str| Ok(Ending { status, sentence: sentence().or_else(|| Some(otherwise.to_owned())) });
+    match result.text("ended") {
+        "exited" => Ok(own(u8::try_from(number("status")?).map_err(|_| missing("status"))?)),
+        "signalled" => Ok(own(exit::of_signal(number("signal")?))),
+        "timed-out" => ours(exit::ENDED, "The job was ended because its time was over."),
+        "cancelled" => ours(exit::ENDED, "The job was ended because the request was cancelled."),
+        "output-limit" => ours(exit::ENDED, "The job was ended because it wrote more than its profile allows."),
+        "stopped" => ours(exit::STOPPED, "The job was ended because the broker was stopped."),
+        "not-confined" => ours(exit::NOT_RUN, "The job could not be confined, so it did not begin."),
+        "interrupted" => ours(exit::BROKEN, "The broker failed while the job ran, and ended it."),
+        "" => {
+            let code = Code::from_name(result.text("code")).ok_or_else(|| missing("code"))?;
+            ours(exit::of(code), &format!("It did not run ({code})."))
+        }
+        _ => Err(missing("ended")),
     }
-    let code = result.get("code").and_then(Value::as_str).and_then(Code::from_name).ok_or_else(|| missing("code"))?;
-    Ok(Ending { status: exit::of(code), sentence: sentence().or_else(|| Some(format!("It did not run ({code})."))) })
+}
+
+const fn own(status: u8) -> Ending {
+    Ending { status, sentence: None }
 }
 
 fn missing(key: &str) -> ClientError {
     ClientError::Answer { key: key.to_owned() }
 }
 
-/// The status, and a sentence where the end was not the command's own.
-fn status(ended: &Ended) -> (u8, Option<&'static str>) {
-    match ended {
-        Ended::Exited(status) => (*status, None),
-        Ended::Signalled(signal) => (exit::of_signal(i64::from(*signal)), None),
-        Ended::TimedOut => (exit::ENDED, Some("The job was ended because its time was over.")),
-        Ended::Cancelled => (exit::ENDED, Some("The job was ended because the request was cancelled.")),
-        Ended::OutputLimit => (exit::ENDED, Some("The job was ended because it wrote more than its profile allows.")),
-        Ended::Stopped => (exit::STOPPED, Some("The job was ended because the broker was stopped.")),
-        Ended::NotConfined { .. } => (exit::NOT_RUN, Some("The job could not be confined, so it did not begin.")),
-        Ended::Interrupted => (exit::BROKEN, Some("The broker failed while the job ran, and ended it.")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn fields(pairs: &[(&str, Value)]) -> Fields {
         let mut fields = Fields::default();
@@ -64,29 +63,29 @@ mod tests {
 
     #[test]
     fn a_command_that_came_to_its_own_end_has_its_own_status_and_nothing_is_said() {
-        for (ended, status) in [
-            (json!({"exited": 0}), 0),
-            (json!({"exited": 7}), 7),
-            (json!({"exited": 255}), 255),
-            (json!({"signalled": 15}), 143),
-            (json!({"signalled": 9}), 137),
+        for (ended, key, number, status) in [
+            ("exited", "status", 0, 0),
+            ("exited", "status", 7, 7),
+            ("exited", "status", 255, 255),
+            ("signalled", "signal", 15, 143),
+            ("signalled", "signal", 9, 137),
         ] {
-            let result = fields(&[("ended", ended.clone()), ("sentence", json!("It ran."))]);
-            assert_eq!(of(&result).unwrap(), Ending { status, sentence: None }, "{ended}");
+            let result = fields(&[("ended", json!(ended)), (key, json!(number)), ("sentence", json!("It ran."))]);
+            assert_eq!(of(&result).unwrap(), Ending { status, sentence: None }, "{ended} {number}");
         }
     }
 
     #[test]
     fn an_end_that_the_broker_made_has_one_of_ours_and_says_why() {
         for (ended, status) in [
-            (json!("timed-out"), 124),
-            (json!("cancelled"), 124),
-            (json!("output-limit"), 124),
-            (json!("stopped"), 125),
-            (json!({"not-confined": {"step": "landlock", "errno": 38}}), 126),
-            (json!("interrupted"), 127),
+            ("timed-out", 124),
+            ("cancelled", 124),
+            ("output-limit", 124),
+            ("stopped", 125),
+            ("not-confined", 126),
+            ("interrupted", 127),
         ] {
-            let ending = of(&fields(&[("ended", ended.clone())])).unwrap();
+            let ending = of(&fields(&[("ended", json!(ended)), ("code", json!("Expired"))])).unwrap();
             assert_eq!(ending.status, status, "{ended}");
             assert!(ending.sentence.is_some_and(|sentence| sentence.ends_with('.')), "{ended}");
         }
@@ -108,8 +107,12 @@ mod tests {
         for result in [
             fields(&[]),
             fields(&[("code", json!(""))]),
-            fields(&[("ended", json!("somehow"))]),
             fields(&[("code", json!("Odd"))]),
+            fields(&[("ended", json!("somehow"))]),
+            fields(&[("ended", json!("exited"))]),
+            fields(&[("ended", json!("exited")), ("status", json!(256))]),
+            fields(&[("ended", json!("exited")), ("status", json!(-1))]),
+            fields(&[("ended", json!("signalled")), ("status", json!(0))]),
         ] {
             assert!(matches!(of(&result), Err(ClientError::Answer { .. })), "{result:?}");
         }

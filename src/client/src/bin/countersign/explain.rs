@@ -148,10 +148,121 @@ fn text(argv: &Argv, classification: &Classification) -> Vec<String> {
         let (kind, access) = (word(serde_json::to_value(kind)), word(serde_json::to_value(access)));
         lines.push(format!("  target   {access} {kind} {}", shown(name, MAX_SHOWN)));
     }
-    for Evidence { rule, words, says, depth: _ } in &classification.evidence {
+    for Evidence { rule, words, says, .. } in &classification.evidence {
         let words =
             if words.is_empty() { String::new() } else { format!("  [{}]", shown(&words.join(" "), MAX_SHOWN)) };
-        lines.push(format!("  why      {}: {}{words}", shown(&rule.0, 200), shown(says, MAX_SHOWN)));
+        lines.push(format!("  why      {}: {}{words}", shown(rule.as_str(), 200), shown(says, MAX_SHOWN)));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn answers(input: &[u8]) -> Vec<Value> {
+        let rules = Rules::parse(&[]).unwrap();
+        let mut output = Vec::new();
+        batch(&rules, &CleanPath::new("/").unwrap(), BufReader::new(input), &mut output).unwrap();
+        output
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn every_line_has_its_answer_and_a_malformed_one_does_not_end_the_rest() {
+        let lines: [&[u8]; 10] = [
+            br#"{"argv":["no-such-program"]}"#,
+            b"nonsense",
+            b"",
+            br#"{"argv":["a"],"shell":"b"}"#,
+            br#"{"argv":[]}"#,
+            br#"{"argv":["a"],"unknown":1}"#,
+            br#"{"argv":["a"],"cwd":"a\u0000b"}"#,
+            b"{\"argv\":[\"\xff\"]}",
+            br#"{}"#,
+            br#"{"shell":"no-such-program","cwd":"/tmp"}"#,
+        ];
+        let answers = answers(&lines.join(&b'\n'));
+        assert_eq!(answers.len(), lines.len());
+        for (line, answer) in answers.iter().enumerate() {
+            let understood = matches!(line, 0 | 9);
+            assert_eq!(answer["error"]["code"].as_str(), (!understood).then_some("InvalidRequest"), "{line}: {answer}");
+            assert_eq!(answer["tier"].is_string(), understood, "{line}: {answer}");
+        }
+        for key in ["tier", "rules", "profile", "evidence", "targets"] {
+            assert!(answers[0].get(key).is_some(), "{key}");
+        }
+        assert_eq!(answers[9]["argv"], serde_json::json!(["/bin/sh", "-c", "no-such-program"]));
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_answered_and_passed_over() {
+        let mut input = vec![b' '; MAX_LINE + 1];
+        input.extend_from_slice(b"\n{\"argv\":[\"no-such-program\"]}\n");
+        let answers = answers(&input);
+        assert_eq!(
+            (answers[0]["error"]["code"].as_str(), answers[1]["tier"].as_str(), answers.len()),
+            (Some("InvalidRequest"), Some("T2"), 2)
+        );
+    }
+
+    /// Hands out one line per read, and only when every line before it has been answered.
+    struct Converse {
+        lines: std::vec::IntoIter<&'static [u8]>,
+        read: usize,
+        written: Rc<RefCell<Vec<u8>>>,
+    }
+
+    impl io::Read for Converse {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let answered = self.written.borrow().iter().filter(|byte| **byte == b'\n').count();
+            assert_eq!(answered, self.read, "every line so far is answered before the next is waited for");
+            let line = self.lines.next().unwrap_or_default();
+            self.read = self.read.saturating_add(usize::from(!line.is_empty()));
+            buffer[..line.len()].copy_from_slice(line);
+            Ok(line.len())
+        }
+    }
+
+    struct Shared(Rc<RefCell<Vec<u8>>>);
+
+    impl io::Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_program_may_ask_one_line_at_a_time() {
+        let written = Rc::new(RefCell::new(Vec::new()));
+        let lines: Vec<&'static [u8]> = vec![b"{\"argv\":[\"a\"]}\n", b"{\"argv\":[\"b\"]}\n", b"x\n"];
+        let input = Converse { lines: lines.into_iter(), read: 0, written: Rc::clone(&written) };
+        batch(&Rules::parse(&[]).unwrap(), &CleanPath::new("/").unwrap(), BufReader::new(input), Shared(written))
+            .unwrap();
+    }
+
+    #[test]
+    fn people_read_the_same_inert() {
+        let argv = Argv::new(vec!["no-such-program".to_owned(), "a\u{1b}[2Jb\n".to_owned()]).unwrap();
+        let classification = of(&Rules::parse(&[]).unwrap(), &argv, &CleanPath::new("/").unwrap());
+        let lines = text(&argv, &classification);
+        assert!(
+            lines[0].starts_with("T2 (stateful)  no-such-program ")
+                && lines.iter().all(|line| !line.contains(['\u{1b}', '\n'])),
+            "{lines:?}"
+        );
+    }
 }

@@ -77,7 +77,7 @@ fn dispatch(cli: Cli) -> Result<u8, Complaint> {
         Command::Clear(args) => clear::clear(&args, json),
         Command::Run(args) => on_the_bus(run::run(args, json)),
         Command::Plan(args) => on_the_bus(plan::plan(args, json)),
-        Command::Requests => on_the_bus(requests::list(json)),
+        Command::Requests(args) => on_the_bus(requests::list(args, json)),
         Command::Show(args) => on_the_bus(requests::show(args, json)),
         Command::Cancel(args) => on_the_bus(requests::cancel(args, json)),
         Command::Approve(args) => on_the_bus(decide::approve(args, json)),

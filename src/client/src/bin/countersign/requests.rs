@@ -1,19 +1,21 @@
 //! `requests`, `show`, `cancel`: what is open, one request in full, and taking one back.
 
-use countersign::{Broker, ClientError, Fields};
+use countersign::{Broker, ClientError, Fields, Prompt};
+use countersign_core::code::Code;
 use countersign_core::text::shown;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::cli::NameArgs;
-use crate::complaint::Complaint;
+use crate::agent::Agent;
+use crate::cli::{ListArgs, NameArgs};
+use crate::complaint::{Complaint, MAX_SENTENCE};
 use crate::{print, sheet};
 
 /// The most bytes of a command in the list; `show` has the whole.
 const MAX_COMMAND: usize = 100;
 /// The most bytes of every other column.
 const MAX_WORD: usize = 64;
-/// What people are shown of one request, in this order.
-pub(crate) const KEYS: [(&str, &str); 27] = [
+/// What people are shown of one request, in this order: what is verified before what is claimed.
+pub(crate) const KEYS: [(&str, &str); 28] = [
     ("id", "id"),
     ("fingerprint", "fingerprint"),
     ("command", "command"),
@@ -21,13 +23,10 @@ pub(crate) const KEYS: [(&str, &str); 27] = [
     ("evidence", "why"),
     ("phase", "phase"),
     ("verdict", "verdict"),
-    ("sentence", "meaning"),
-    ("code", "code"),
-    ("ended", "ended"),
     ("user", "user"),
     ("uid", "uid"),
-    ("caller", "caller"),
     ("exe", "program"),
+    ("pid", "process"),
     ("unit", "unit"),
     ("session", "session"),
     ("agent", "claims to be"),
@@ -35,16 +34,23 @@ pub(crate) const KEYS: [(&str, &str); 27] = [
     ("profile", "profile"),
     ("may_touch", "may touch"),
     ("targets", "targets"),
+    ("executable", "executable"),
+    ("executable_sha256", "its SHA-256"),
     ("cwd", "directory"),
     ("env", "environment"),
-    ("rules", "rules"),
+    ("stdin_sha256", "input SHA-256"),
+    ("timeout_ms", "time-out in ms"),
     ("digest", "digest"),
     ("ruleset", "ruleset"),
+    ("asked", "asked"),
     ("expires", "expires"),
 ];
 
-pub(crate) async fn list(json: bool) -> Result<u8, Complaint> {
-    let list = Broker::connect().await?.list().await?;
+pub(crate) async fn list(args: ListArgs, json: bool) -> Result<u8, Complaint> {
+    let agent = args.all.then(Agent::start).flatten();
+    let prompt = if args.all { Prompt::Allowed } else { Prompt::Never };
+    let list = Broker::connect().await?.list(prompt).await?;
+    drop(agent);
     if json {
         print::json(&list)?;
     } else {
@@ -68,21 +74,40 @@ fn row(fields: &Fields) -> String {
 
 pub(crate) async fn show(args: NameArgs, json: bool) -> Result<u8, Complaint> {
     let broker = Broker::connect().await?;
-    let id = broker.id_of(&args.id).await?;
-    let fields = broker.show(&id).await.map_err(|source| about(&id, source))?;
+    let id = id_of(&broker, &args.id).await?;
+    let mut seen = broker.show(&id, Prompt::Never).await;
+    if is_unseen(&seen)
+        && let Some(_agent) = Agent::start()
+    {
+        seen = broker.show(&id, Prompt::Allowed).await;
+    }
+    let fields = seen.map_err(|source| about(&id, source))?;
     if json {
         print::json(&fields)?;
-    } else {
-        sheet::lines(&fields, &KEYS).iter().try_for_each(|line| print::line(line))?;
+        return Ok(0);
     }
+    sheet::lines(&fields, &KEYS).iter().try_for_each(|line| print::line(line))?;
+    let end = fields.get("receipt").and_then(|receipt| receipt.get("sentence")).and_then(Value::as_str);
+    end.map_or(Ok(()), |sentence| print::line(shown(sentence, MAX_SENTENCE).as_str()))?;
     Ok(0)
 }
 
 pub(crate) async fn cancel(args: NameArgs, json: bool) -> Result<u8, Complaint> {
     let broker = Broker::connect().await?;
-    let id = broker.id_of(&args.id).await?;
+    let id = id_of(&broker, &args.id).await?;
     broker.cancel(&id).await.map_err(|source| about(&id, source))?;
     done(json, &json!({ "id": id, "cancelled": true }), &format!("cancelled {id}"))
+}
+
+/// The id that a word names, among the requests that may be seen without authenticating.
+pub(crate) async fn id_of(broker: &Broker, word: &str) -> Result<String, Complaint> {
+    Ok(broker.id_of(word, Prompt::Never).await?)
+}
+
+/// Whether a request is not there, or not to be seen without authenticating; which of them is not told.
+pub(crate) fn is_unseen(seen: &Result<Fields, ClientError>) -> bool {
+    let unseen = |code| matches!(code, Code::InvalidRequest | Code::AccessDenied);
+    matches!(seen, Err(ClientError::Failed(failure)) if unseen(failure.code))
 }
 
 /// An error about the request of this id.

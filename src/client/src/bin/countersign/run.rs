@@ -29,7 +29,7 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 const TO_CANCEL: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(args: RunArgs, json: bool) -> Result<u8, Complaint> {
-    let prompt = if args.queue || args.no_wait { Prompt::Queue } else { Prompt::Allowed };
+    let prompt = if args.queue || args.no_wait { Prompt::Never } else { Prompt::Allowed };
     let mut ask = ask(args.ask)?;
     ask.detach = args.no_wait;
     if !json && !args.no_wait {
@@ -127,8 +127,7 @@ async fn wait(broker: &Broker, id: &str, announce: bool) -> Result<Fields, Clien
 async fn announced(broker: &Broker, id: &str) {
     let Ok((phase, fingerprint)) = broker.progress(id).await else { return };
     if phase == "waiting" {
-        let short = id.get(..8).unwrap_or(id);
-        let line = format!("waiting for approval of {fingerprint}; approve with: countersign approve {short}");
+        let line = format!("waiting for approval of {fingerprint}; approve with: countersign approve {id}");
         // Whoever closed the terminal does not miss the line.
         drop(print::error(shown(&line, MAX_SENTENCE).as_str()));
     }

@@ -23,6 +23,7 @@ fn values(key: &str, value: &Value) -> Vec<String> {
     match value {
         Value::Null => Vec::new(),
         Value::Bool(yes) => vec![if *yes { "yes" } else { "no" }.to_owned()],
+        Value::Number(number) if is_none(key, number) => Vec::new(),
         Value::Number(number) => vec![moment(key, number).unwrap_or_else(|| number.to_string())],
         Value::String(text) if text.is_empty() => Vec::new(),
         Value::String(text) => vec![shown(text, MAX_VALUE).into()],
@@ -31,6 +32,11 @@ fn values(key: &str, value: &Value) -> Vec<String> {
             vec![members.values().flat_map(|member| values(key, member)).collect::<Vec<_>>().join(" ")]
         }
     }
+}
+
+/// Keys whose zero means that there is none.
+fn is_none(key: &str, number: &serde_json::Number) -> bool {
+    number.as_u64() == Some(0) && matches!(key, "expires" | "timeout_ms")
 }
 
 /// Keys that hold a time in milliseconds since 1970.
@@ -50,7 +56,9 @@ mod tests {
         let mut fields = Fields::default();
         fields.insert("command", json!("touch 'a\u{1b}[2Jb'"));
         fields.insert("tier", json!("T2"));
-        fields.insert("expires", json!(0));
+        fields.insert("expires", json!(1));
+        fields.insert("timeout_ms", json!(0));
+        fields.insert("uid", json!(0));
         fields.insert("rules", json!(["one", "two\nthree"]));
         fields.insert("targets", json!([{"access": "write", "kind": "path", "name": "/etc/x"}]));
         fields.insert("unasked", json!("x"));
@@ -60,6 +68,8 @@ mod tests {
             ("rules", "rules"),
             ("targets", "target"),
             ("expires", "expires"),
+            ("timeout_ms", "limit"),
+            ("uid", "uid"),
             ("absent", "much longer label"),
         ];
         let shown = lines(&fields, &keys).join("\n");
@@ -69,7 +79,8 @@ mod tests {
         rules    one
                  two\nthree
         target   write path /etc/x
-        expires  1970-01-01T00:00:00.000Z
+        expires  1970-01-01T00:00:00.001Z
+        uid      0
         ");
     }
 }
