@@ -203,3 +203,6 @@ fn within_narrowing(classification: &Classification, tier: Tier, narrowing: &Nar
         ))
     }
 }
+
+#[cfg(test)]
+mod tests;
