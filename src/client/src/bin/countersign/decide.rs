@@ -1,9 +1,12 @@
 //! `approve` and `refuse`: an administrator decides on what was shown, and on nothing else.
 //!
-//! Whoever may see the request is shown it first, and the decision names the digest of what was shown, so that the
-//! broker refuses it for any other. Whoever may not see it yet authenticates once, in the dialog that shows it.
+//! ```text
+//!   may see it:      show ─▶ decide on the digest that was shown
+//!   may not, yet:    decide in the dialog, which shows it ─ a digest is wanted ─▶ authenticate, show, decide
+//! ```
 
-use countersign::{Broker, Fields, Prompt};
+use countersign::{Broker, ClientError, Fields, Prompt};
+use countersign_core::code::Code;
 use serde_json::json;
 
 use crate::agent::Agent;
@@ -15,36 +18,53 @@ use crate::{print, sheet};
 pub(crate) async fn approve(args: ApproveArgs, json: bool) -> Result<u8, Complaint> {
     let broker = Broker::connect().await?;
     let id = id_of(&broker, &args.name.id).await?;
-    let seen = look(&broker, &id, json).await?;
-    let digest = args.digest.as_deref().unwrap_or_else(|| seen.text("digest"));
-    let agent = Agent::start();
-    broker.approve(&id, digest).await.map_err(|source| about(&id, source))?;
-    drop(agent);
-    told(json, "approved", &id, digest, &seen)
+    let yes = async |digest: &str| broker.approve(&id, digest).await;
+    let seen = decide(&broker, &id, args.digest, json, yes).await?;
+    told(json, "approved", &id, &seen)
 }
 
 pub(crate) async fn refuse(args: RefuseArgs, json: bool) -> Result<u8, Complaint> {
     let broker = Broker::connect().await?;
     let id = id_of(&broker, &args.name.id).await?;
-    let seen = look(&broker, &id, json).await?;
-    let (digest, reason) = (seen.text("digest"), args.why.reason.as_deref().unwrap_or_default());
-    let agent = Agent::start();
-    broker.refuse(&id, digest, reason).await.map_err(|source| about(&id, source))?;
-    drop(agent);
-    told(json, "refused", &id, digest, &seen)
+    let reason = args.why.reason.as_deref().unwrap_or_default();
+    let no = async |digest: &str| broker.refuse(&id, digest, reason).await;
+    let seen = decide(&broker, &id, None, json, no).await?;
+    told(json, "refused", &id, &seen)
 }
 
-/// Shows the request to whoever may see it; otherwise nothing, and the dialog will.
-async fn look(broker: &Broker, id: &str, json: bool) -> Result<Fields, Complaint> {
+/// Shows the request as far as that is allowed, gives the answer, and returns what was seen.
+async fn decide(
+    broker: &Broker,
+    id: &str,
+    named: Option<String>,
+    json: bool,
+    answer: impl AsyncFn(&str) -> Result<(), ClientError>,
+) -> Result<Fields, Complaint> {
+    let failed = |source| about(id, source);
     let seen = broker.show(id, Prompt::Never).await;
-    let seen = if is_unseen(&seen) { Fields::default() } else { seen.map_err(|source| about(id, source))? };
-    if !json {
-        sheet::lines(&seen, &KEYS).iter().try_for_each(|line| print::line(line))?;
+    let seen = if is_unseen(&seen) { Fields::default() } else { seen.map_err(failed)? };
+    lay_out(&seen, json)?;
+    let _agent = Agent::start();
+    let digest = named.unwrap_or_else(|| seen.text("digest").to_owned());
+    let given = answer(&digest).await;
+    if !digest.is_empty() || !wants_a_digest(&given) {
+        return given.map(|()| seen).map_err(failed);
     }
-    Ok(seen)
+    let seen = broker.show(id, Prompt::Allowed).await.map_err(failed)?;
+    lay_out(&seen, json)?;
+    answer(seen.required("digest").map_err(failed)?).await.map(|()| seen).map_err(failed)
 }
 
-fn told(json: bool, word: &str, id: &str, digest: &str, seen: &Fields) -> Result<u8, Complaint> {
-    let object = json!({ "id": id, "digest": digest, "fingerprint": seen.text("fingerprint"), word: true });
+fn wants_a_digest(given: &Result<(), ClientError>) -> bool {
+    matches!(given, Err(ClientError::Failed(failure)) if failure.code == Code::Changed)
+}
+
+fn lay_out(seen: &Fields, json: bool) -> Result<(), Complaint> {
+    if json { Ok(()) } else { sheet::lines(seen, &KEYS).iter().try_for_each(|line| print::line(line)) }
+}
+
+fn told(json: bool, word: &str, id: &str, seen: &Fields) -> Result<u8, Complaint> {
+    let object =
+        json!({ "id": id, "digest": seen.text("digest"), "fingerprint": seen.text("fingerprint"), word: true });
     done(json, &object, &format!("{word} {id}"))
 }
