@@ -99,14 +99,13 @@ impl<'r> Examiner<'r> {
         }
     }
 
-    /// Words that were not understood may be anything: the deny list looks at all of them, and a wrapper's words may
-    /// be any program.
+    /// Words of a wrapper that were not understood may be any program.
     fn doubt(&mut self, node: &Node, words: &[Word<'_>], scene: &Scene) {
         let rest = words.get(1..).unwrap_or_default();
-        self.deny(deny::anywhere(rest, scene.cwd.as_ref()), texts(words), scene.depth);
         let wraps = |shape: &Shape| shape.kinds().any(|kind| matches!(kind, Kind::Command | Kind::Shell));
         let shapes = node.forms.iter().filter_map(|form| form.shape.as_ref()).chain(node.shape.as_ref());
         if shapes.into_iter().any(wraps) {
+            self.deny(deny::anywhere(rest, scene.cwd.as_ref()), texts(words), scene.depth);
             self.raise_to(opaque::strictest(self.rules, rest, |node| node.worst), words, scene.depth);
         }
     }

@@ -5,9 +5,11 @@
 //! that `r"m" -rf /` and `["rm", "-rf", "/"]` are both seen. Linear; takes too much rather than too little.
 
 use super::deny::{self, Hit};
-use super::kind::Word;
+use super::kind::{Word, assigned_name};
 use super::rules::Rules;
+use super::shell;
 use super::table::Node;
+use super::wrap::moved_to;
 use crate::path::CleanPath;
 use crate::tier::Tier;
 
@@ -20,12 +22,24 @@ const MAX_MOVES: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     pub(super) denied: Option<Hit>,
+    /// The strictest that any program among its words is at least.
     pub(super) strictest: Option<Tier>,
+    /// What looks like commands, to be weighed as such.
+    pub(super) commands: Vec<Rough>,
+}
+
+/// Something that looks like a command.
+#[derive(Debug)]
+pub(super) struct Rough {
+    pub(super) words: Vec<Word<'static>>,
+    /// Files that its output seems to go to.
+    pub(super) written: Vec<Word<'static>>,
 }
 
 /// Looks through opaque text; nothing if it has more words than are looked at.
 pub(super) fn scan(rules: &Rules, text: &str, cwd: Option<&CleanPath>) -> Option<Scan> {
-    let mut scan = Scan { denied: deny::named(text).or_else(|| fork_bomb(text.as_bytes())), strictest: None };
+    let denied = deny::named(text).or_else(|| fork_bomb(text.as_bytes()));
+    let mut scan = Scan { denied, ..Scan::default() };
     // A shell's usual way to write a blank without a blank.
     let spaced = if text.contains("IFS") { text.replace("${IFS}", " ").replace("$IFS", " ") } else { text.to_owned() };
     for quotes in [Quotes::Vanish, Quotes::Separate] {
@@ -40,6 +54,8 @@ pub(super) fn scan(rules: &Rules, text: &str, cwd: Option<&CleanPath>) -> Option
                 return None;
             }
             scan.look(rules, &sentence, &mut here);
+            scan.commands
+                .extend(Some(quotes).filter(|quotes| *quotes == Quotes::Vanish).and_then(|_| command(rules, sentence)));
         }
     }
     Some(scan)
@@ -51,32 +67,48 @@ impl Scan {
             && *cd.text == *"cd"
         {
             *moves = moves.saturating_add(1);
-            *cwd = cwd.take().filter(|_| *moves <= MAX_MOVES).and_then(|cwd| cwd.join(&target.text).ok());
+            *cwd = if *moves <= MAX_MOVES { moved_to(cwd.take(), &target.text) } else { None };
         }
-        self.denied = self.denied.or_else(|| deny::anywhere(words, cwd.as_ref()).or_else(|| redirection(words)));
-        self.strictest = self.strictest.max(strictest(rules, words, |node| node.worst));
+        self.denied = self.denied.or_else(|| deny::anywhere(words, cwd.as_ref()));
+        self.strictest = self.strictest.max(strictest(rules, words, |node| node.says.tier));
     }
 }
 
 /// The strictest that any program named by these words could be.
 pub(super) fn strictest(rules: &Rules, words: &[Word<'_>], measure: fn(&Node) -> Tier) -> Option<Tier> {
-    let names = words.iter().map(|word| word.text.rsplit('/').next().unwrap_or_default());
+    let names = words.iter().filter_map(|word| match word.text.rsplit_once('/') {
+        Some((directory, name)) => directory.ends_with("bin").then_some(name),
+        None => Some(&*word.text),
+    });
     let plausible = names.filter(|name| (2..=64).contains(&name.len()));
     plausible.filter_map(|name| rules.lookup(name)).flat_map(|entry| entry.defining()).map(measure).max()
 }
 
-/// `> /dev/sda`, whatever stands before it.
-fn redirection(words: &[Word<'_>]) -> Option<Hit> {
-    let mut before = false;
-    for word in words {
-        let text = word.text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '>');
-        let here = before || text.len() < word.text.len();
-        if here && let Some(hit) = deny::write(text, false) {
-            return Some(hit);
+/// A sentence as a command, if after a shell's own words it begins with a program that the rules know or sends its
+/// output to a file.
+fn command(rules: &Rules, sentence: Vec<Word<'_>>) -> Option<Rough> {
+    let mut rough = Rough { words: Vec::new(), written: Vec::new() };
+    let mut into = false;
+    for word in sentence {
+        let bare = word.text.trim_start_matches(|c: char| c.is_ascii_digit());
+        let path = bare.trim_start_matches('>');
+        let arrow = path.len() < bare.len();
+        let owned = |text: &str| Word { text: text.to_owned().into(), wild: word.wild };
+        if arrow || into {
+            rough.written.extend(Some(path).filter(|path| !path.is_empty()).map(owned));
+            into = arrow && path.is_empty();
+        } else if !rough.words.is_empty() || !(shell::is_reserved(&word.text) || assigned_name(&word.text).is_some()) {
+            rough.words.push(owned(&word.text));
         }
-        before = text.is_empty();
     }
-    None
+    let known = rough
+        .words
+        .first()
+        .is_some_and(|first| rules.lookup(first.text.rsplit('/').next().unwrap_or_default()).is_some());
+    if !known {
+        rough.words.clear();
+    }
+    (known || !rough.written.is_empty()).then_some(rough)
 }
 
 /// A function that pipes itself into itself in the background: `f(){ f|f& };f`.

@@ -49,7 +49,7 @@ impl Examiner<'_> {
 
     /// The absolute path that a word means, if it can be said.
     fn place(word: &Word<'_>, part: &Part<'_>) -> Option<CleanPath> {
-        match &part.scene.cwd {
+        match part.scene.cwd.as_ref().filter(|_| part.scene.settled) {
             Some(cwd) => cwd.join(&word.text).ok(),
             None => CleanPath::new(&word.text).ok(),
         }
@@ -62,6 +62,15 @@ impl Examiner<'_> {
     }
 
     pub(super) fn read(&mut self, word: &Word<'_>, part: &Part<'_>) {
+        if word.text.contains("://") {
+            self.fire(
+                "network.url",
+                Ruling::Tier(Tier::T2),
+                "Reads from the network.",
+                vec![&word.text],
+                part.scene.depth,
+            );
+        }
         let Some(path) = Self::place(word, part) else {
             let says = "Reads a path that cannot be told, because the working directory may have changed.";
             return self.fire("path.unknown", Ruling::Tier(Tier::T2), says, vec![&word.text], part.scene.depth);

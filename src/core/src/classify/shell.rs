@@ -74,6 +74,11 @@ impl Script<'_> {
     }
 }
 
+/// Whether a word begins or goes on with a compound command.
+pub(super) fn is_reserved(word: &str) -> bool {
+    RESERVED.contains(&word)
+}
+
 /// Reads shell text.
 pub(super) fn parse(text: &str) -> Script<'_> {
     let mut reader = Reader { text, at: 0, words: 0 };
@@ -171,7 +176,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let first = command.words.is_empty();
-            if first && raw.bare && RESERVED.contains(&&*raw.word.text) {
+            if first && raw.bare && is_reserved(&raw.word.text) {
                 return Err(Stop(start));
             }
             if first && raw.bare_name && assigned_name(&raw.word.text).is_some() {

@@ -32,8 +32,10 @@ pub(super) struct Scene {
     pub(super) depth: u16,
     /// Whether the deny list has looked at all the words here already, because something around them was not understood.
     pub(super) doubted: bool,
-    /// The working directory, unless an earlier command may have changed it.
+    /// The working directory, if it can be told, supposing that every change of directory before succeeded.
     pub(super) cwd: Option<CleanPath>,
+    /// Whether it is that for certain. The deny list takes what may be; all else takes only what is.
+    pub(super) settled: bool,
 }
 
 /// One classification at work.

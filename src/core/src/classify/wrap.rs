@@ -97,7 +97,7 @@ impl Examiner<'_> {
         if script.too_long || !self.spend(text.len(), words) {
             return self.fire("limit.text", Ruling::Deny, TOO_MUCH, vec![text], depth);
         }
-        let mut here = Scene { depth, doubted: false, cwd: scene.cwd.clone() };
+        let mut here = Scene { depth, doubted: false, ..scene.clone() };
         let mut moved = false;
         for command in &script.commands {
             match changed_directory(command) {
@@ -109,18 +109,16 @@ impl Examiner<'_> {
                         vec!["cd", target],
                         depth,
                     );
-                    here.cwd = here.cwd.and_then(|cwd| cwd.join(target).ok());
+                    here.cwd = moved_to(here.cwd, target);
                     moved = true;
                 }
                 None => self.simple(command, &here),
             }
             // What follows runs there for certain only if it runs because the change succeeded.
-            if moved && command.then != Joint::And {
-                here.cwd = None;
-            }
+            here.settled &= !moved || command.then == Joint::And;
         }
         if let Some(offset) = script.stop {
-            self.opaque_shell(text, offset, &here);
+            self.opaque_shell(text, offset, &Scene { depth, ..scene.clone() });
         }
     }
 
@@ -155,6 +153,14 @@ impl Examiner<'_> {
         };
         self.deny(found.denied, vec![text], scene.depth);
         self.raise_to(found.strictest, &[Word::literal(text)], scene.depth);
+        let inside = Scene { depth: scene.depth.saturating_add(1), doubted: true, settled: false, ..scene.clone() };
+        for rough in found.commands {
+            let part = Part { base: Tier::T2, reach: Reach::Itself, scene: &inside };
+            for file in &rough.written {
+                self.write(file, &part);
+            }
+            self.command(&rough.words, &inside);
+        }
     }
 
     fn simple(&mut self, command: &Simple<'_>, scene: &Scene) {
@@ -166,6 +172,14 @@ impl Examiner<'_> {
             if redirection.writes { self.write(&redirection.path, &part) } else { self.read(&redirection.path, &part) }
         }
         self.command(&command.words, scene);
+    }
+}
+
+/// Where a change of directory leads.
+pub(super) fn moved_to(cwd: Option<CleanPath>, target: &str) -> Option<CleanPath> {
+    match cwd {
+        Some(cwd) => cwd.join(target).ok(),
+        None => CleanPath::new(target).ok(),
     }
 }
 

@@ -79,7 +79,7 @@ impl Class {
             (Self::Socket, _) => "Uses a socket that gives its users the machine.",
             (Self::Door, _) => "Goes through a path that leads to whatever another process has open.",
             (Self::Log, _) => "Changes the logs that tell what happened.",
-            (Self::Data, _) => "Changes the stored data of a service behind its back.",
+            (Self::Data, _) => "Goes to the stored data of a service behind its back.",
             (Self::Own, _) => "Changes Countersign itself or the rules of polkit.",
             (Self::OwnState, _) => "Touches the keys, the state or the audit trail of Countersign.",
             (Self::Lockdown, _) => "Changes the kernel's lockdown.",
@@ -92,10 +92,10 @@ impl Class {
             (Self::Own | Self::Lockdown, Use::Write) | (Self::OwnState, _) => return Some(Ruling::Deny),
             (Self::Secret | Self::Trust | Self::Boot | Self::Device, Use::Write) => Tier::T3,
             (Self::Log, Use::Write) => Tier::T3,
-            (Self::Secret | Self::Device | Self::Socket | Self::Door, _) => Tier::T2,
-            (Self::Obeyed | Self::Software | Self::Kernel | Self::Data, Use::Write) => Tier::T2,
+            (Self::Secret | Self::Device | Self::Socket | Self::Door | Self::Data, _) => Tier::T2,
+            (Self::Obeyed | Self::Software | Self::Kernel, Use::Write) => Tier::T2,
             (Self::Trust | Self::Obeyed | Self::Software | Self::Boot, Use::Read) => return None,
-            (Self::Kernel | Self::Log | Self::Data | Self::Own | Self::Lockdown, Use::Read) => return None,
+            (Self::Kernel | Self::Log | Self::Own | Self::Lockdown, Use::Read) => return None,
         };
         Some(Ruling::Tier(tier))
     }

@@ -147,6 +147,10 @@ const ETC: Places = &[
     ("python*", Class::Obeyed),
     ("perl", Class::Obeyed),
     ("gitconfig", Class::Obeyed),
+    ("hosts", Class::Obeyed),
+    ("resolv.conf", Class::Obeyed),
+    ("localtime", Class::Obeyed),
+    ("rsyslog*", Class::Obeyed),
     ("sysctl*", Class::Kernel),
     ("modprobe*", Class::Kernel),
     ("modules*", Class::Kernel),
@@ -260,15 +264,7 @@ const VAR: Places = &[
     ("lib/mongodb", Class::Data),
     ("lib/etcd", Class::Secret),
     ("lib/libvirt", Class::Data),
-    ("log/audit", Class::Log),
-    ("log/journal", Class::Log),
-    ("log/wtmp*", Class::Log),
-    ("log/btmp*", Class::Log),
-    ("log/lastlog", Class::Log),
-    ("log/auth.log*", Class::Log),
-    ("log/secure*", Class::Log),
-    ("log/syslog*", Class::Log),
-    ("log/messages*", Class::Log),
+    ("log", Class::Log),
 ];
 
 const SYS: Places =

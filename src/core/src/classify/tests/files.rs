@@ -1,0 +1,129 @@
+//! Rule files: what loads, what is refused and where, and what an administrator's file can do.
+
+use super::*;
+
+const GOOD: &str = r#"
+[[program]]
+names = ["frob"]
+tier = "T0"
+reason = "Frobs."
+flags = ["-n --number <number>"]
+operands = ["[<read>...]"]
+must_match = ["frob -n 5 x"]
+must_not_match = ["frob --other"]
+"#;
+
+fn vendor(text: &str) -> Result<Rules, RulesError> {
+    Rules::parse(&[RuleFile { name: "a.toml", text, origin: Origin::Vendor }])
+}
+
+fn admin(text: &str) -> Rules {
+    match with_admin(Some(text)) {
+        Ok(rules) => rules,
+        Err(wrong) => panic!("{wrong}"),
+    }
+}
+
+#[test]
+fn what_ships_loads_and_tries_its_examples() {
+    assert!(shipped().programs() > 60);
+    assert!(shipped().examples_run() > 300);
+    assert_eq!(vendor(GOOD).unwrap().examples_run(), 2);
+}
+
+#[test]
+fn errors_say_file_line_column_and_expectation() {
+    for (from, to, line, column, says) in [
+        ("tier = \"T0\"", "tier = \"T9\"", 4, 8, "T0"),
+        ("reason", "raeson", 5, 1, "unknown field"),
+        ("-n --number <number>", "-n --number <nmber>", 6, 10, "`nmber` is not a kind"),
+        ("[<read>...]", "[<read>", 7, 13, "is not an operand"),
+        ("frob -n 5 x", "frob -n x x", 8, 15, "must match frob at T0, and comes out as T2"),
+        ("frob --other", "frob x", 9, 19, "must not match frob at T0"),
+        ("names = [\"frob\"]", "names = [\"/bin/frob\"]", 3, 10, "has a slash"),
+        ("tier = \"T0\"", "lowers = true\ntier = \"T0\"", 4, 10, "lowers"),
+        ("must_match = [\"frob -n 5 x\"]\n", "", 3, 10, "at least one must_match"),
+        (
+            "flags = [",
+            "form = [{ id = \"x\", tier = \"T0\", reason = \"x\", has = [\"-z\"] }]\nflags = [",
+            6,
+            55,
+            "no flag -z",
+        ),
+        ("flags = [\"-n", "flags = [\"-n\", \"-n", 6, 16, "`-n` is there twice"),
+    ] {
+        let wrong = vendor(&GOOD.replace(from, to)).unwrap_err();
+        let message = wrong.to_string();
+        assert_eq!((wrong.file.as_str(), wrong.line, wrong.column), ("a.toml", line, column), "{message}");
+        assert!(message.contains(says), "{message}");
+    }
+    assert!(vendor(&format!("{GOOD}{GOOD}")).unwrap_err().to_string().contains("twice"));
+}
+
+#[test]
+fn the_digest_is_of_what_is_in_force() {
+    let one = vendor(GOOD).unwrap().digest();
+    assert_eq!(vendor(&format!("# comment\n{GOOD}")).unwrap().digest(), one);
+    assert_ne!(vendor(&GOOD.replace("T0", "T1")).map(|rules| rules.digest()).ok(), Some(one));
+    assert_ne!(vendor(&GOOD.replace("--number", "--count")).unwrap().digest(), one);
+    let admin = RuleFile {
+        name: "b.toml",
+        text: "[[program]]\nnames = [\"x\"]\ntier = \"T2\"\nreason = \"x\"",
+        origin: Origin::Admin,
+    };
+    let vendor = RuleFile { name: "a.toml", text: GOOD, origin: Origin::Vendor };
+    let both = Rules::parse(&[vendor, admin]).unwrap().digest();
+    assert_ne!(both, one);
+    assert_eq!(Rules::parse(&[admin, vendor]).unwrap().digest(), both);
+}
+
+#[test]
+fn an_administrator_raises_what_matches_and_nothing_else() {
+    let rules = admin(
+        r#"
+[[program]]
+names = ["systemctl"]
+tier = "T2"
+reason = "Controls services."
+sub = [{ names = ["restart", "status"], tier = "T3", reason = "Ours.", operands = ["<=postgresql>"] }]
+"#,
+    );
+    for (text, ruling) in [
+        ("systemctl restart postgresql", T3),
+        ("systemctl status postgresql", T3),
+        ("systemctl -n 5 status postgresql", T3),
+        ("systemctl --type service status postgresql", T3),
+        ("systemctl restart nginx", T2),
+        ("systemctl status nginx", T0),
+        ("systemctl", T0),
+        ("sudo systemctl restart postgresql", T3),
+    ] {
+        assert_eq!(rule_in(&rules, &examples::argv(text).unwrap()).ruling, ruling, "{text}");
+    }
+}
+
+#[test]
+fn only_lowers_lowers() {
+    let table = "[[program]]\nnames = [\"python3\"]\ntier = \"T0\"\nreason = \"For a test.\"\nstyle = \"posix\"\nflags = [\"-c <text>\"]\noperands = [\"[<text>...]\"]\n";
+    let argv = words(&["python3", "-c", "open('/etc/x', 'w')"]);
+    assert_eq!(rule_in(&admin(table), &argv).ruling, T2);
+    let lowered = rule_in(&admin(&format!("{table}lowers = true\n")), &argv);
+    assert_eq!((lowered.ruling, lowered.profile.as_str()), (T0, "observe"));
+}
+
+#[test]
+fn nothing_lowers_a_privilege_tool_or_the_deny_list() {
+    let rules = admin(
+        "[[program]]\nnames = [\"sudo\", \"rm\"]\ntier = \"T0\"\nreason = \"x\"\nlowers = true\nstyle = \"long\"\noperands = [\"[<text>...]\"]\nflags = [\"-rf\"]\n",
+    );
+    assert_eq!(rule_in(&rules, &words(&["sudo", "id"])).ruling, T2);
+    assert_eq!(rule_in(&rules, &words(&["rm", "-rf", "/srv/x"])).ruling, T0);
+    assert_eq!(rule_in(&rules, &words(&["rm", "-rf", "/"])).ruling, Ruling::Deny);
+}
+
+#[test]
+fn sixteen_tables_may_speak_of_one_program() {
+    let tables = |count: usize| "[[program]]\nnames = [\"ls\"]\ntier = \"T2\"\nreason = \"x\"\n".repeat(count);
+    assert!(with_admin(Some(&tables(16))).is_ok());
+    assert!(with_admin(Some(&tables(17))).is_err());
+}
