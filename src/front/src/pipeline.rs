@@ -40,7 +40,7 @@ use crate::standing::Standing;
 use crate::taint::Latches;
 use crate::tickets::{Phase, Ticket, Tickets, Withdrawal};
 
-pub(crate) use consider::Shown;
+pub(crate) use consider::{Shown, no_grant};
 pub(crate) use decide::Decision;
 
 /// What everybody may know of a request.
@@ -114,6 +114,12 @@ impl Pipeline {
             }
             Err(ending) => Err(self.conclude(*ending).await),
         }
+    }
+
+    /// What a caller sent is no request: one record, and the failure back.
+    pub(crate) async fn reject(&self, caller: &Caller, failure: Failure) -> Failure {
+        let ending = self.rejected(&self.policy(), caller, failure);
+        self.conclude(ending).await
     }
 
     /// Takes a request in and sees it through in a task of its own. `person` may be asked in place.

@@ -146,10 +146,9 @@ impl Humans for Polkit {
         over: Soon<'a, ()>,
     ) -> Soon<'a, Reply> {
         Box::pin(async move {
-            match self.converse(person, matter, words, dialog, over).await {
-                Reply::Yes(_) if !self.is_here(person).await => Reply::Gone,
-                reply => reply,
-            }
+            let reply = self.converse(person, matter, words, dialog, over).await;
+            let yes = matches!(reply, Reply::Yes(_));
+            if yes && !self.is_here(person).await { Reply::Gone } else { reply }
         })
     }
 }

@@ -76,7 +76,7 @@ fn of_case(case: &countersign_core::request::Classified) -> Keys {
     let action = request.action();
     let evidence: Vec<String> =
         classification.evidence.iter().map(|evidence| format!("{}: {}", word(&evidence.rule), evidence.says)).collect();
-    let rules: Vec<String> = classification.rules.iter().map(|rule| word(rule)).collect();
+    let rules: Vec<String> = classification.rules.iter().map(word).collect();
     let targets: Vec<(String, String, String)> = case.targets().iter().map(target).collect();
     HashMap::from([
         ("id", text(&request.id().to_string())),

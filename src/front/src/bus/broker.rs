@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::caller::Uid;
+use countersign_core::caller::{Caller, Uid};
 use countersign_core::code::{Code, Failure};
 use countersign_core::message::StopNote;
 use countersign_core::policy::Taint;
@@ -19,6 +19,7 @@ use crate::approve::Dialog;
 use crate::ask::Ask;
 use crate::clock;
 use crate::lifecycle::StopCall;
+use crate::pipeline::no_grant;
 
 /// The broker's object.
 pub(super) struct Broker(pub(super) Arc<Hall>);
@@ -28,7 +29,7 @@ impl Broker {
     #[zbus(out_args("plan"))]
     async fn plan(&self, request: Dictionary, #[zbus(header)] header: Header<'_>) -> Result<Keys> {
         let call = self.0.enter(&header).await?;
-        let ask = ask(request).await?;
+        let ask = self.ask(&call.caller, request).await?;
         let shown = self.0.pipeline.plan(&call.caller, ask).await?;
         Ok(answers::shown(&shown))
     }
@@ -41,7 +42,7 @@ impl Broker {
         #[zbus(object_server)] server: &ObjectServer,
     ) -> Result<OwnedObjectPath> {
         let call = self.0.enter(&header).await?;
-        let ask = ask(request).await?;
+        let ask = self.ask(&call.caller, request).await?;
         let person = match dialog_of(&header) {
             Dialog::Allowed => Some(self.0.person(&header, &call.caller)?),
             Dialog::Never => None,
@@ -67,7 +68,7 @@ impl Broker {
         let caller = self.0.identities.prove(&header).await?;
         let granted = self.0.pipeline.policy().grants().of(&caller).is_some();
         if !granted && caller.uid != Uid::ROOT {
-            return Err(Failure::new(Code::AccessDenied, "You have no grant: ask an administrator for one.").into());
+            return Err(no_grant().into());
         }
         let why: String = reason.chars().take(MAX_REASON).collect();
         let (call, stopped) = StopCall::new(StopNote { time: clock::now(), who: format!("uid {}", caller.uid), why });
@@ -106,11 +107,20 @@ impl Broker {
     }
 }
 
-/// Looking at descriptors may take its time, and then not in the way of others.
-async fn ask(request: Dictionary) -> Result<Ask> {
-    if !request.has_files() {
-        return Ok(request.into_ask()?);
+impl Broker {
+    /// Makes the ask; one that is not well-formed is refused and recorded like every other. Looking at descriptors
+    /// may take its time, and then not in the way of others.
+    async fn ask(&self, caller: &Caller, request: Dictionary) -> Result<Ask, Failure> {
+        let made = if request.has_files() {
+            let looked = tokio::task::spawn_blocking(|| request.into_ask()).await;
+            looked
+                .unwrap_or_else(|_| Err(Failure::new(Code::Internal, "The request could not be looked at: try again.")))
+        } else {
+            request.into_ask()
+        };
+        match made {
+            Ok(ask) => Ok(ask),
+            Err(failure) => Err(self.0.pipeline.reject(caller, failure).await),
+        }
     }
-    let looked = tokio::task::spawn_blocking(|| request.into_ask()).await;
-    Ok(looked.map_err(|_| Failure::new(Code::Internal, "The request could not be looked at: try again."))??)
 }

@@ -26,8 +26,8 @@ fn sink(fd: OwnedFd) -> Option<Sink> {
 }
 
 /// Writes from a thread, as a job would, and closes the end.
-fn job(end: OwnedFd, content: Vec<u8>) -> std::thread::JoinHandle<()> {
-    std::thread::spawn(move || File::from(end).write_all(&content).unwrap())
+fn job(end: OwnedFd, content: Vec<u8>) -> JoinHandle<()> {
+    tokio::task::spawn_blocking(move || File::from(end).write_all(&content).unwrap())
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn everything_is_hashed_and_the_beginning_is_kept() {
         let writing = job(ends.stdout, content.clone());
         drop(ends.stderr);
         let Output { stdout, stderr } = capture.finish().await;
-        writing.join().unwrap();
+        writing.await.unwrap();
         assert_eq!(stdout.stream.sha256, Digest::of(&content), "{length}");
         assert_eq!(stdout.stream.length, u64::try_from(length).unwrap());
         assert_eq!(stdout.preview, content[..length.min(PREVIEW)]);
@@ -52,7 +52,7 @@ async fn the_callers_descriptor_gets_every_byte() {
     let content: Vec<u8> = (0..1_000_000_u32).map(|at| u8::try_from(at % 249).unwrap()).collect();
     let (mut reader, writer) = std::io::pipe().unwrap();
     let (ends, capture) = begin(Sinks { stdout: sink(writer.into()), stderr: None }, NO_CAP);
-    let reading = std::thread::spawn(move || {
+    let reading = tokio::task::spawn_blocking(move || {
         let mut all = Vec::new();
         reader.read_to_end(&mut all).unwrap();
         all
@@ -61,8 +61,8 @@ async fn the_callers_descriptor_gets_every_byte() {
     drop(ends.stderr);
     let output = capture.finish().await;
     assert!(!output.stdout.stream.truncated, "all of it reached the caller");
-    assert_eq!(reading.join().unwrap(), content);
-    writing.join().unwrap();
+    assert_eq!(reading.await.unwrap(), content);
+    writing.await.unwrap();
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn a_reader_that_has_gone_loses_the_rest_and_the_job_goes_on() {
     let writing = job(ends.stdout, content.clone());
     drop(ends.stderr);
     let output = capture.finish().await;
-    writing.join().unwrap();
+    writing.await.unwrap();
     assert!(output.stdout.stream.truncated);
     assert_eq!((output.stdout.stream.length, output.stdout.stream.sha256), (500_000, Digest::of(&content)));
 }
@@ -89,7 +89,7 @@ async fn a_reader_that_does_not_read_is_given_up_after_a_while() {
     let place = Arc::new(quota.take(Uid::ROOT).unwrap());
     let (ends, capture) = capture(Sinks { stdout: sink(writer.into()), stderr: None }, NO_CAP, &place).unwrap();
     drop(place);
-    job(ends.stdout, b"late".to_vec()).join().unwrap();
+    job(ends.stdout, b"late".to_vec()).await.unwrap();
     drop(ends.stderr);
     let since = Instant::now();
     let output = capture.finish().await;
@@ -120,8 +120,8 @@ async fn a_descriptor_that_was_handed_on_does_not_keep_the_call_waiting() {
 async fn the_cap_counts_both_streams_at_n_and_n_plus_one() {
     for (one, other, over) in [(600, 400, false), (600, 401, true)] {
         let (ends, mut capture) = begin(Sinks::default(), 1_000);
-        job(ends.stdout, vec![b'a'; one]).join().unwrap();
-        job(ends.stderr, vec![b'b'; other]).join().unwrap();
+        job(ends.stdout, vec![b'a'; one]).await.unwrap();
+        job(ends.stderr, vec![b'b'; other]).await.unwrap();
         let told = tokio::time::timeout(Duration::from_millis(300), capture.overflow()).await.is_ok();
         assert_eq!(told, over);
         assert_eq!(capture.finish().await.stderr.stream.length, u64::try_from(other).unwrap());

@@ -78,11 +78,15 @@ impl Considered {
 }
 
 impl Pipeline {
+    /// The ending of what is no request. Who may not ask at all is told that and nothing else.
+    pub(super) fn rejected(&self, policy: &Policy, caller: &Caller, failure: Failure) -> Ending {
+        let failure = if policy.grants().of(caller).is_some() { failure } else { no_grant() };
+        Ending { draft: Draft::rejected(&self.ledger.stamp(policy), caller, &failure), failure }
+    }
+
     /// Request, classify, judge.
     pub(super) fn consider(&self, policy: &Policy, caller: &Caller, ask: &Ask) -> Result<Considered, Box<Ending>> {
-        let rejected = |failure: Failure| {
-            Box::new(Ending { draft: Draft::rejected(&self.ledger.stamp(policy), caller, &failure), failure })
-        };
+        let rejected = |failure: Failure| Box::new(self.rejected(policy, caller, failure));
         self.standing.admits().map_err(rejected)?;
         let id = clock::new_id().map_err(rejected)?;
         let request = Request::new(id, caller.clone(), ask.action.clone(), ask.claims.clone(), ask.narrowing.clone());
@@ -165,6 +169,11 @@ impl Pipeline {
         drop(self.ledger.write(ending.draft).await);
         ending.failure
     }
+}
+
+/// The same words as the judge's.
+pub(crate) fn no_grant() -> Failure {
+    Failure::new(Code::AccessDenied, "You have no grant: ask an administrator for one.")
 }
 
 fn needs_approval(tier: Tier) -> Failure {

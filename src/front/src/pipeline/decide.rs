@@ -68,10 +68,8 @@ impl Pipeline {
         let asked = Instant::now();
         let words = words::of(ticket, &self.may_touch(ticket));
         let over = Box::pin(async { drop(ticket.slot.answer().await) });
-        let kind = match self.humans.ask(person, Matter::Queue(ticket.plan.tier), &words, dialog, over).await {
-            Reply::Yes(kind) => kind,
-            reply => return Err(not_decided(reply, ticket)),
-        };
+        let reply = self.humans.ask(person, Matter::Queue(ticket.plan.tier), &words, dialog, over).await;
+        let Reply::Yes(kind) = reply else { return Err(not_decided(reply, ticket)) };
         let answer = match decision {
             Decision::Approve if !suffices(kind, ticket.plan.tier) => {
                 return Err(Failure::new(

@@ -38,10 +38,8 @@ impl Peer {
         let got =
             rustix::net::recvmsg(&self.0, &mut [IoSliceMut::new(&mut buffer)], &mut beside, RecvFlags::CMSG_CLOEXEC)
                 .unwrap();
-        let files = beside.drain().flat_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(files) => files.collect(),
-            _ => vec![],
-        });
+        let rights = |message| if let RecvAncillaryMessage::ScmRights(files) = message { Some(files) } else { None };
+        let files = beside.drain().filter_map(rights).flatten();
         (serde_json::from_slice(&buffer[..got.bytes]).unwrap(), files.collect())
     }
 }
@@ -79,13 +77,9 @@ async fn only_ready_is_a_beginning() {
 async fn answers_find_their_questions_in_any_order() {
     let (socket, peer) = connected().await;
     let (argv, cwd) = (Argv::new(vec!["id".to_owned()]).unwrap(), CleanPath::new("/").unwrap());
-    let answering = std::thread::spawn(move || {
-        let ids: Vec<RequestId> = (0..2)
-            .map(|_| match peer.hear().0 {
-                ToLauncher::Pin { id, .. } => id,
-                other => panic!("{other:?}"),
-            })
-            .collect();
+    let answering = tokio::task::spawn_blocking(move || {
+        let asked = || if let ToLauncher::Pin { id, .. } = peer.hear().0 { id } else { panic!("no question") };
+        let ids = [asked(), asked()];
         for id in ids.into_iter().rev() {
             let mut pinned = sim::pinned();
             pinned.executable.inode = if id == super::RequestId::from_random(1) { 1 } else { 2 };
@@ -95,16 +89,16 @@ async fn answers_find_their_questions_in_any_order() {
     });
     let (first, second) = tokio::join!(socket.pin(id(1), &argv, &cwd), socket.pin(id(2), &argv, &cwd));
     assert_eq!((first.unwrap().executable.inode, second.unwrap().executable.inode), (1, 2));
-    answering.join().unwrap();
+    answering.await.unwrap();
 }
 
 #[tokio::test]
 async fn a_launcher_that_dies_leaves_nobody_waiting() {
     let (socket, peer) = connected().await;
     let (argv, cwd) = (Argv::new(vec!["id".to_owned()]).unwrap(), CleanPath::new("/").unwrap());
-    let dying = std::thread::spawn(move || drop(peer.hear()));
+    let dying = tokio::task::spawn_blocking(move || drop(peer.hear()));
     assert_eq!(socket.pin(id(1), &argv, &cwd).await.unwrap_err().code, Code::LaunchFailed);
-    dying.join().unwrap();
+    dying.await.unwrap();
     socket.gone().await;
     assert_eq!(socket.pin(id(2), &argv, &cwd).await.unwrap_err().code, Code::LaunchFailed, "and nobody begins to");
     let note = StopNote { time: clock::now(), who: String::new(), why: String::new() };

@@ -1,0 +1,241 @@
+//! A pipeline with a real log, a real policy and a launcher that runs nothing.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use countersign_audit::{Direction, Log};
+use countersign_core::approval::ApprovalKind;
+use countersign_core::approval::Approver;
+use countersign_core::argv::Argv;
+use countersign_core::caller::{BusName, Uid};
+use countersign_core::classify::{Origin, RuleFile};
+use countersign_core::path::CleanPath;
+use countersign_core::policy::{Grants, Names, Sources, TextFile};
+use countersign_core::record::Record;
+use countersign_core::request::{Action, Claims, Narrowing};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use zbus::message::Message;
+
+use super::super::*;
+use crate::approve::queue::Answer;
+use crate::approve::words::Words;
+use crate::approve::{Dialog, Matter, Reply};
+use crate::clock::Boot;
+use crate::launch::Soon;
+use crate::launch::sim::Sim;
+
+/// Programs of every sort that the tests need; `wait` stays until it is ended, `missing` is not there.
+const RULES: &str = r#"
+[[program]]
+names = ["echo", "wait", "missing"]
+must_match = ["echo x"]
+must_not_match = ["echo --frobnicate"]
+tier = "T0"
+reason = "Reads."
+operands = ["[<text>...]"]
+
+[[program]]
+names = ["change"]
+must_match = ["change x"]
+must_not_match = ["other"]
+tier = "T2"
+reason = "Changes."
+operands = ["[<text>...]"]
+
+[[program]]
+names = ["destroy"]
+must_match = ["destroy x"]
+must_not_match = ["other"]
+tier = "T3"
+reason = "Destroys."
+operands = ["[<text>...]"]
+"#;
+const PROFILES: [&str; 3] = [
+    include_str!("../../../../../policy/profiles/observe.toml"),
+    include_str!("../../../../../policy/profiles/change.toml"),
+    include_str!("../../../../../policy/profiles/system.toml"),
+];
+pub(super) const GRANTED: u32 = 1000;
+pub(super) const OTHER: u32 = 1001;
+pub(super) const UNGRANTED: u32 = 4000;
+
+struct Nobody;
+
+impl Names for Nobody {
+    fn uid(&self, _: &str) -> Option<Uid> {
+        None
+    }
+    fn gid(&self, _: &str) -> Option<countersign_core::caller::Gid> {
+        None
+    }
+}
+
+/// A policy with these settings.
+pub(super) fn policy(settings: &str) -> Arc<Policy> {
+    let grants = format!("[[grant]]\nuid = {GRANTED}\nceiling = 'T3'\n[[grant]]\nuid = {OTHER}\nceiling = 'T3'");
+    let file = |text| TextFile { name: "test.toml", text };
+    let profiles = PROFILES.map(file);
+    let sources = Sources {
+        settings: &[file(settings)],
+        grants: &[file(&grants)],
+        rules: &[RuleFile { name: "test.toml", text: RULES, origin: Origin::Vendor }],
+        profiles: &profiles,
+    };
+    assert!(Grants::parse(sources.grants, &Nobody).is_ok());
+    Arc::new(Policy::parse(&sources, &Nobody).unwrap())
+}
+
+/// People who answer as they were told to; who was told nothing waits until the question is over.
+#[derive(Default)]
+pub(super) struct Script {
+    replies: Mutex<VecDeque<Reply>>,
+    pub(super) asked: Mutex<Vec<(Matter, Words)>>,
+    pub(super) closed: Mutex<Vec<Matter>>,
+}
+
+impl Humans for Script {
+    fn ask<'a>(
+        &'a self,
+        _: &'a Person,
+        matter: Matter,
+        words: &'a Words,
+        _: Dialog,
+        over: Soon<'a, ()>,
+    ) -> Soon<'a, Reply> {
+        lock(&self.asked).push((matter, words.clone()));
+        let reply = lock(&self.replies).pop_front();
+        Box::pin(async move {
+            match reply {
+                Some(reply) => reply,
+                None => {
+                    over.await;
+                    lock(&self.closed).push(matter);
+                    Reply::Gone
+                }
+            }
+        })
+    }
+}
+
+pub(super) struct Stage {
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) launcher: Arc<Sim>,
+    pub(super) humans: Arc<Script>,
+    _news: mpsc::Receiver<News>,
+    directory: TempDir,
+}
+
+impl Stage {
+    pub(super) fn new(settings: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let (policy, standing) = (policy(settings), Arc::new(Standing::new()));
+        let ledger =
+            Ledger::open(directory.path(), Boot::read().unwrap(), Arc::clone(&standing), &policy, |_| vec![]).unwrap();
+        let (launcher, humans) = (Sim::new(), Arc::new(Script::default()));
+        let (tell, news) = mpsc::channel(64);
+        let (sim, script): (Arc<dyn Launcher>, Arc<dyn Humans>) = (launcher.clone(), humans.clone());
+        let pipeline = Arc::new(Pipeline::new(policy, sim, script, ledger, standing, tell));
+        Self { pipeline, launcher, humans, _news: news, directory }
+    }
+
+    /// Tells the next person asked how to answer.
+    pub(super) fn will_reply(&self, reply: Reply) {
+        lock(&self.humans.replies).push_back(reply);
+    }
+
+    pub(super) async fn submit(&self, uid: u32, words: &[&str]) -> Result<Arc<Ticket>, Failure> {
+        self.pipeline.submit(&caller(uid), ask(words), None).await
+    }
+
+    pub(super) async fn submit_in_place(&self, words: &[&str]) -> Result<Arc<Ticket>, Failure> {
+        self.pipeline.submit(&caller(GRANTED), ask(words), Some(person(GRANTED))).await
+    }
+
+    /// The phases of the log's records, oldest first, with the code if there is one.
+    pub(super) fn log(&self) -> Vec<String> {
+        let word = |record: &Record| {
+            let phase = serde_json::to_value(record.phase).unwrap();
+            let code = record.code.map(|code| format!(" {code}")).unwrap_or_default();
+            format!("{}{code}", phase.as_str().unwrap())
+        };
+        self.records().iter().map(word).collect()
+    }
+
+    pub(super) fn records(&self) -> Vec<Record> {
+        let mut records = Vec::new();
+        let log = Log::open(self.directory.path()).unwrap();
+        let each = log.each(Direction::Forward, |entry| {
+            records.push(Record::parse(&entry.body).unwrap());
+            ControlFlow::Continue(())
+        });
+        each.unwrap();
+        records
+    }
+
+    pub(super) fn ran(&self) -> bool {
+        self.launcher.asked().iter().any(|what| what == "run")
+    }
+}
+
+pub(super) fn caller(uid: u32) -> Caller {
+    Caller {
+        uid: Uid::try_from(uid).unwrap(),
+        gids: vec![],
+        bus_name: BusName::try_from(format!(":1.{uid}")).unwrap(),
+        user: "somebody".to_owned(),
+        pid: 1,
+        start_time: 1,
+        exe: None,
+        unit: None,
+        session: None,
+        login_uid: None,
+    }
+}
+
+/// A person can only be made from a message, here as there.
+pub(super) fn person(uid: u32) -> Person {
+    let message = Message::method_call("/a", "Submit").sender(format!(":1.{uid}")).build(&()).unwrap();
+    let (here, follow) = watch::channel(());
+    std::mem::drop(tokio::spawn(async move { here.closed().await }));
+    Person::sender_of(&message.header(), &caller(uid), follow).unwrap()
+}
+
+pub(super) fn ask(words: &[&str]) -> Ask {
+    let argv = Argv::new(words.iter().map(|word| (*word).to_owned()).collect()).unwrap();
+    let action =
+        Action { argv, cwd: CleanPath::new("/").unwrap(), env: Default::default(), stdin: None, timeout_ms: None };
+    Ask {
+        action,
+        claims: Claims::default(),
+        narrowing: Narrowing::default(),
+        directory: None,
+        detached: false,
+        files: Files::default(),
+    }
+}
+
+pub(super) fn yes() -> Answer {
+    Answer::Yes(Approver { uid: Uid::ROOT, kind: ApprovalKind::Challenge, latency_ms: 1 })
+}
+
+/// The end of a request, which must come soon.
+pub(super) async fn end(ticket: &Ticket) -> Result<&crate::tickets::Ran, countersign_core::code::Code> {
+    let end = tokio::time::timeout(Duration::from_secs(10), ticket.over()).await.unwrap().unwrap();
+    end.result.as_ref().map_err(|failure| failure.code)
+}
+
+/// Waits until the request has come that far.
+pub(super) async fn until(ticket: &Ticket, phase: Phase) {
+    for _ in 0..500 {
+        if ticket.phase() >= phase {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{:?} never became {phase:?}", ticket.phase());
+}
