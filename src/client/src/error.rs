@@ -3,7 +3,7 @@
 //! Enters: an error of the bus. Leaves: a stable word for programs and one sentence for people.
 
 use countersign_core::code::{Code, Failure};
-use countersign_core::text::shown;
+use countersign_core::text::sentence;
 
 /// The prefix of the broker's error names.
 const PREFIX: &str = "org.countersign.Error.";
@@ -91,7 +91,7 @@ fn of_bus(error: &zbus::fdo::Error) -> ClientError {
 
 fn of_reply(name: &str, message: &str) -> ClientError {
     match name.strip_prefix(PREFIX).and_then(Code::from_name) {
-        Some(code) => ClientError::failed(code, shown(message, MAX_SENTENCE)),
+        Some(code) => ClientError::failed(code, sentence(message, MAX_SENTENCE)),
         None if name == MASKED => {
             ClientError::failed(Code::Stopped, "The broker is stopped: an operator clears it with `countersign clear`.")
         }
@@ -100,7 +100,7 @@ fn of_reply(name: &str, message: &str) -> ClientError {
 }
 
 fn detail(text: &str) -> String {
-    shown(text.trim_end_matches('.'), MAX_DETAIL).into()
+    sentence(text.trim_end_matches('.'), MAX_DETAIL).into()
 }
 
 #[cfg(test)]

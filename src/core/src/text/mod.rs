@@ -59,6 +59,14 @@ pub fn shown(text: &str, bound: usize) -> Shown {
     Shown(bounded(&visible(&redact::text(text), Medium::Plain), bound.max(LEAST_BOUND)))
 }
 
+/// A sentence of ours that came by another process, in at most `bound` bytes (or [`LEAST_BOUND`], if that is more). It
+/// is made inert and not looked through for secrets: whoever wrote it did so before a caller's words went into it, and
+/// "your password: …" is no secret.
+#[must_use]
+pub fn sentence(text: &str, bound: usize) -> Shown {
+    Shown(bounded(&visible(text, Medium::Plain), bound))
+}
+
 /// The same between double quotes, so that one sees where the caller's words end.
 #[must_use]
 pub fn quoted(text: &str, bound: usize) -> Shown {

@@ -233,3 +233,12 @@ proptest! {
         prop_assert!(!text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')));
     }
 }
+
+#[test]
+fn a_sentence_of_ours_is_inert_and_bounded_and_loses_no_word() {
+    let ours = "There is no agent that could ask for your password: log in on a desktop.";
+    assert_eq!(sentence(ours, 200).as_str(), ours);
+    assert_ne!(shown(ours, 200).as_str(), ours);
+    assert_eq!(sentence("a\u{1b}[2J\u{202e}b\n", 200).as_str(), r"a\u{1B}[2J\u{202E}b\n");
+    assert!(sentence(&"x".repeat(500), 100).as_str().len() <= 100);
+}

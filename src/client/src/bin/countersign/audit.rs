@@ -9,7 +9,7 @@ use std::path::Path;
 use countersign_audit::{Direction, Log, StoreError, verify as examine};
 use countersign_core::argv::Argv;
 use countersign_core::record::{Entry, Record};
-use countersign_core::text::{shown, shown_argv};
+use countersign_core::text::{sentence, shown, shown_argv};
 use serde_json::Value;
 
 use crate::cli::{EntryArgs, LogArgs, VerifyArgs};
@@ -43,7 +43,7 @@ pub(crate) fn show(args: &EntryArgs, json: bool) -> Result<u8, Complaint> {
         print::json(&object)?;
     } else {
         let text = serde_json::to_string_pretty(&object).map_err(std::io::Error::from)?;
-        text.lines().try_for_each(|line| print::line(shown(line, MAX_LINE).as_str()))?;
+        text.lines().try_for_each(|line| print::line(sentence(line, MAX_LINE).as_str()))?;
     }
     Ok(0)
 }
@@ -54,7 +54,7 @@ pub(crate) fn verify(args: &VerifyArgs, json: bool) -> Result<u8, Complaint> {
     if json {
         print::json(&report)?;
     } else {
-        print::line(shown(&report.to_string(), MAX_LINE).as_str())?;
+        print::line(sentence(&report.to_string(), MAX_LINE).as_str())?;
     }
     Ok(if report.is_verified() { 0 } else { exit::NO })
 }

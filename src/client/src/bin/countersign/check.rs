@@ -5,7 +5,7 @@ use std::path::Path;
 use countersign_config::{ConfigError, Kind, Sources, checkout, sources};
 use countersign_core::classify::Origin;
 use countersign_core::policy::Policy;
-use countersign_core::text::shown;
+use countersign_core::text::{sentence, shown};
 use serde_json::json;
 
 use crate::cli::RulesArgs;
@@ -53,7 +53,7 @@ fn sound(sources: &Sources, policy: &Policy, json: bool) -> Result<u8, Complaint
 fn wrong(error: ConfigError, json: bool) -> Result<u8, Complaint> {
     // The message of a syntax error has several lines, with the place marked under the line; each is kept.
     for line in error.to_string().lines() {
-        print::error(shown(line, MAX_SENTENCE).as_str())?;
+        print::error(sentence(line, MAX_SENTENCE).as_str())?;
     }
     if json {
         let complaint = Complaint::from(error);

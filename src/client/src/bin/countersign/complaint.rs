@@ -8,7 +8,7 @@ use std::io;
 use countersign::ClientError;
 use countersign_config::ConfigError;
 use countersign_core::code::Code;
-use countersign_core::text::shown;
+use countersign_core::text;
 
 use crate::{exit, print};
 
@@ -77,7 +77,7 @@ impl Complaint {
 
     /// One inert sentence.
     pub(crate) fn sentence(&self) -> String {
-        shown(&self.to_string(), MAX_SENTENCE).into()
+        text::sentence(&self.to_string(), MAX_SENTENCE).into()
     }
 
     /// Tells people on stderr, and programs on stdout if they asked. A reader that went away is told nothing.

@@ -13,7 +13,7 @@ use countersign_core::code::{Code, Failure};
 use countersign_core::path::CleanPath;
 use countersign_core::profile::ProfileName;
 use countersign_core::target::Target;
-use countersign_core::text::{shown, shown_argv};
+use countersign_core::text::{sentence, shown, shown_argv};
 use countersign_core::tier::Ruling;
 use serde::{Deserialize, Serialize};
 
@@ -116,7 +116,7 @@ fn batch(
 
 fn question(line: &[u8], cwd: &CleanPath) -> Result<(Argv, CleanPath), Failure> {
     let question: Question = serde_json::from_slice(line)
-        .map_err(|error| invalid(format!("The line is not understood: {}.", shown(&error.to_string(), 300))))?;
+        .map_err(|error| invalid(format!("The line is not understood: {}.", sentence(&error.to_string(), 300))))?;
     let argv = match (question.argv, question.shell) {
         (Some(words), None) => Argv::new(words),
         (None, Some(text)) => Argv::shell(text),
@@ -151,7 +151,7 @@ fn text(argv: &Argv, classification: &Classification) -> Vec<String> {
     for Evidence { rule, words, says, .. } in &classification.evidence {
         let words =
             if words.is_empty() { String::new() } else { format!("  [{}]", shown(&words.join(" "), MAX_SHOWN)) };
-        lines.push(format!("  why      {}: {}{words}", shown(rule.as_str(), 200), shown(says, MAX_SHOWN)));
+        lines.push(format!("  why      {}: {}{words}", shown(rule.as_str(), 200), sentence(says, MAX_SHOWN)));
     }
     lines
 }

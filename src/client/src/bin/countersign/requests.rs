@@ -2,7 +2,7 @@
 
 use countersign::{Broker, ClientError, Fields, Prompt};
 use countersign_core::code::Code;
-use countersign_core::text::shown;
+use countersign_core::text::{self, shown};
 use serde_json::{Value, json};
 
 use crate::agent::Agent;
@@ -88,7 +88,7 @@ pub(crate) async fn show(args: NameArgs, json: bool) -> Result<u8, Complaint> {
     }
     sheet::lines(&fields, &KEYS).iter().try_for_each(|line| print::line(line))?;
     let end = fields.get("receipt").and_then(|receipt| receipt.get("sentence")).and_then(Value::as_str);
-    end.map_or(Ok(()), |sentence| print::line(shown(sentence, MAX_SENTENCE).as_str()))?;
+    end.map_or(Ok(()), |sentence| print::line(text::sentence(sentence, MAX_SENTENCE).as_str()))?;
     Ok(0)
 }
 

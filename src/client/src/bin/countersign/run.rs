@@ -15,7 +15,7 @@ use std::time::Duration;
 use countersign::ask::What;
 use countersign::{Ask, Broker, ClientError, Fields, Prompt};
 use countersign_core::path::CleanPath;
-use countersign_core::text::shown;
+use countersign_core::text;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{AskArgs, RunArgs};
@@ -129,7 +129,7 @@ async fn announced(broker: &Broker, id: &str) {
     if phase == "waiting" {
         let line = format!("waiting for approval of {fingerprint}; approve with: countersign approve {id}");
         // Whoever closed the terminal does not miss the line.
-        drop(print::error(shown(&line, MAX_SENTENCE).as_str()));
+        drop(print::error(text::sentence(&line, MAX_SENTENCE).as_str()));
     }
 }
 
@@ -152,7 +152,7 @@ async fn interrupted() {
 fn tell(id: &str, mut result: Fields, json: bool) -> Result<u8, Complaint> {
     let Ending { status, sentence } = ended::of(&result)?;
     if let Some(sentence) = &sentence {
-        print::error(shown(sentence, MAX_SENTENCE).as_str())?;
+        print::error(text::sentence(sentence, MAX_SENTENCE).as_str())?;
     }
     if json {
         result.insert("id", id.into());

@@ -1,7 +1,7 @@
 //! Sheets: an answer for people, one aligned line per key, every value inert.
 
 use countersign::Fields;
-use countersign_core::text::shown;
+use countersign_core::text::{sentence, shown};
 use serde_json::Value;
 
 /// The most bytes of one value that are shown.
@@ -26,12 +26,18 @@ fn values(key: &str, value: &Value) -> Vec<String> {
         Value::Number(number) if is_none(key, number) => Vec::new(),
         Value::Number(number) => vec![moment(key, number).unwrap_or_else(|| number.to_string())],
         Value::String(text) if text.is_empty() => Vec::new(),
+        Value::String(text) if is_ours(key) => vec![sentence(text, MAX_VALUE).into()],
         Value::String(text) => vec![shown(text, MAX_VALUE).into()],
         Value::Array(members) => members.iter().flat_map(|member| values(key, member)).collect(),
         Value::Object(members) => {
             vec![members.values().flat_map(|member| values(key, member)).collect::<Vec<_>>().join(" ")]
         }
     }
+}
+
+/// Keys that hold words of ours.
+fn is_ours(key: &str) -> bool {
+    matches!(key, "sentence" | "may_touch" | "evidence")
 }
 
 /// Keys whose zero means that there is none.
