@@ -99,7 +99,8 @@ fn words(keep: &Keep, kept: &CapsHashSet) -> String {
         Carry::Root => "bounding, permitted, effective",
         Carry::Ambient => "bounding, permitted, effective, ambient",
     };
-    let missing = if missing.is_empty() { String::new() } else { format!("; not given to the broker: {}", missing.join(" ")) };
+    let missing =
+        if missing.is_empty() { String::new() } else { format!("; not given to the broker: {}", missing.join(" ")) };
     format!("{} ({carry}){missing}", there.join(" "))
 }
 

@@ -128,13 +128,15 @@ pub(crate) fn reap(child: &Child) -> io::Result<Option<(i32, Usage)>> {
     Ok((Errno::result(pid)? != 0).then_some((status, usage)))
 }
 
-/// Gives `SIGPIPE`, which the language's start-up code ignores, its default effect again, so that a job inherits it.
-///
-/// # Errors
-/// Never, as the number is that of a signal.
-pub(crate) fn default_sigpipe() -> io::Result<()> {
-    // SAFETY: SIG_DFL is a disposition and no function; nothing of this process relies on SIGPIPE being ignored once
-    // a child calls this on its way to exec.
-    let before = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-    if before == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
+/// Gives every signal its default effect again: what the launcher ignores, or inherited as ignored, would else be
+/// ignored by the program as well.
+pub(crate) fn default_signals() {
+    for number in 1..=LAST_SIGNAL {
+        // SAFETY: SIG_DFL is a disposition and no function. Only a child on its way to exec calls this, and nothing of
+        // it relies on a signal being ignored. For the two that cannot be changed the call fails and does nothing.
+        unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
 }
+
+/// The last signal that is not a real-time one.
+const LAST_SIGNAL: i32 = 31;

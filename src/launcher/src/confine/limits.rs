@@ -21,7 +21,8 @@ const OOM_SCORE: &str = "500";
 pub(super) fn set(limits: Limits, controllers: Controllers) -> Result<Layer, StepError> {
     umask(UMASK);
     limit("core", Resource::RLIMIT_CORE, (0, 0))?;
-    let (_, own) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|errno| StepError::Limits { what: "files", error: errno.into() })?;
+    let (_, own) =
+        getrlimit(Resource::RLIMIT_NOFILE).map_err(|errno| StepError::Limits { what: "files", error: errno.into() })?;
     let files = (FILES.0.min(own), FILES.1.min(own));
     limit("files", Resource::RLIMIT_NOFILE, files)?;
     let mut gives = format!("no core files, {} to {} open files, umask 022", files.0, files.1);

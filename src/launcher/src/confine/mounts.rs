@@ -85,7 +85,11 @@ pub(super) fn build(profile: &Profile, wanted: &Wanted<'_>) -> Result<View, Moun
     if read_only {
         tree::root()?.set(Attributes::READ_ONLY_AND_INERT, Recursive::Yes)?;
     }
-    let protected = places::existing(profile.protected())?;
+    // Where nothing is writable nothing has to be covered.
+    let protected = match files.written {
+        Written::Nothing => Vec::new(),
+        Written::Targets | Written::Everything => places::existing(profile.protected())?,
+    };
     let hidden = places::existing(profile.hidden())?;
     let opened = match files.written {
         Written::Targets => opened::open(wanted.written, &[protected.as_slice(), hidden.as_slice()].concat())?,

@@ -18,7 +18,7 @@ pub(super) fn begin(cgroup: &str) -> Result<Layer, StepError> {
         return Err(failed("the child is not in its cgroup")(io::ErrorKind::NotFound.into()));
     }
     let session = setsid().map_err(|errno| failed("setsid")(errno.into()))?;
-    sys::default_sigpipe().map_err(failed("signal"))?;
+    sys::default_signals();
     let none = SigSet::empty();
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&none), None).map_err(|errno| failed("sigprocmask")(errno.into()))?;
     Ok(Layer { step: "session".to_owned(), gives: format!("own session and process group {session}, no terminal") })

@@ -46,8 +46,7 @@ fn a_word_without_a_slash_is_found_in_the_fixed_path_and_its_links_are_gone() {
 
 #[test]
 fn what_is_not_there_is_not_run() {
-    for words in
-        [&["no-such-program-here"][..], &["/no/such/program"], &["/etc"], &["/etc/passwd"], &["../etc/passwd"]]
+    for words in [&["no-such-program-here"][..], &["/no/such/program"], &["/etc"], &["/etc/passwd"], &["../etc/passwd"]]
     {
         assert_eq!(pin(words).unwrap_err().code, Code::LaunchFailed, "{words:?}");
     }

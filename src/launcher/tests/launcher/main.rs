@@ -1,0 +1,14 @@
+//! The real launcher on the real kernel: what it promises, held against programs that want something else.
+
+#[cfg(test)]
+mod confinement;
+#[cfg(test)]
+mod cost;
+#[cfg(test)]
+mod driver;
+#[cfg(test)]
+mod orders;
+#[cfg(test)]
+mod running;
+#[cfg(test)]
+mod stopping;
