@@ -41,7 +41,7 @@ use crate::taint::Latches;
 use crate::tickets::{Phase, Ticket, Tickets, Withdrawal};
 
 pub(crate) use consider::{Shown, no_grant};
-pub(crate) use decide::Decision;
+pub(crate) use decide::{Decision, Seen};
 
 /// What everybody may know of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

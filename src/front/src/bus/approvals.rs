@@ -12,7 +12,7 @@ use super::answers::{self, Keys};
 use super::error::Result;
 use super::hall::{Hall, dialog_of};
 use crate::approve::words;
-use crate::pipeline::Decision;
+use crate::pipeline::{Decision, Seen};
 use crate::tickets::{Phase, Ticket};
 
 /// The decisions' interface.
@@ -41,16 +41,16 @@ impl Approvals {
 
     async fn approve(&self, id: &str, digest: &str, #[zbus(header)] header: Header<'_>) -> Result<()> {
         let call = self.0.enter(&header).await?;
-        let ticket = self.waiting(id, digest)?;
-        self.decide(&header, &call.caller, &ticket, Decision::Approve).await
+        let (ticket, seen) = self.waiting(id, digest)?;
+        self.decide(&header, &call.caller, &ticket, seen, Decision::Approve).await
     }
 
     async fn refuse(&self, id: &str, digest: &str, reason: &str, #[zbus(header)] header: Header<'_>) -> Result<()> {
         let call = self.0.enter(&header).await?;
-        let ticket = self.waiting(id, digest)?;
+        let (ticket, seen) = self.waiting(id, digest)?;
         let reason: String = reason.chars().take(MAX_REASON).collect();
         let sentence = words::refused(&call.caller, &reason);
-        self.decide(&header, &call.caller, &ticket, Decision::Refuse { sentence }).await
+        self.decide(&header, &call.caller, &ticket, seen, Decision::Refuse { sentence }).await
     }
 }
 
@@ -59,10 +59,12 @@ impl Approvals {
         answers::ticket(ticket, &self.0.pipeline.may_touch(ticket))
     }
 
-    /// The waiting request of this id, if it is still what the administrator saw.
-    fn waiting(&self, id: &str, digest: &str) -> Result<Arc<Ticket>, Failure> {
+    /// The waiting request of this id, if it is what the administrator saw. Who names no digest must see it in the
+    /// dialog.
+    fn waiting(&self, id: &str, digest: &str) -> Result<(Arc<Ticket>, Seen), Failure> {
         let ticket = self.0.ticket(id)?;
-        if digest != ticket.digest.to_string() {
+        let seen = if digest.is_empty() { Seen::InTheDialog } else { Seen::Before };
+        if seen == Seen::Before && digest != ticket.digest.to_string() {
             return Err(Failure::new(
                 Code::Changed,
                 "That is not the digest of this request: look at it again and decide on what it says now.",
@@ -71,11 +73,18 @@ impl Approvals {
         if ticket.phase() != Phase::Waiting || !ticket.slot.is_open() {
             return Err(Failure::new(Code::Cancelled, "The request was decided or taken back already."));
         }
-        Ok(ticket)
+        Ok((ticket, seen))
     }
 
-    async fn decide(&self, header: &Header<'_>, caller: &Caller, ticket: &Ticket, decision: Decision) -> Result<()> {
+    async fn decide(
+        &self,
+        header: &Header<'_>,
+        caller: &Caller,
+        ticket: &Ticket,
+        seen: Seen,
+        decision: Decision,
+    ) -> Result<()> {
         let (person, _place) = (self.0.person(header, caller)?, self.0.dialog(caller.uid)?);
-        Ok(self.0.pipeline.decide(ticket, &person, dialog_of(header), decision).await?)
+        Ok(self.0.pipeline.decide(ticket, &person, dialog_of(header), seen, decision).await?)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use countersign_core::approval::{Approved, Approver};
+use countersign_core::approval::{ApprovalKind, Approved, Approver};
 use countersign_core::code::{Code, Failure};
 use countersign_core::policy::Verdict;
 
@@ -63,6 +63,7 @@ impl Pipeline {
         ticket: &Ticket,
         person: &Person,
         dialog: Dialog,
+        seen: Seen,
         decision: Decision,
     ) -> Result<(), Failure> {
         let asked = Instant::now();
@@ -70,6 +71,12 @@ impl Pipeline {
         let over = Box::pin(async { drop(ticket.slot.answer().await) });
         let reply = self.humans.ask(person, Matter::Queue(ticket.plan.tier), &words, dialog, over).await;
         let Reply::Yes(kind) = reply else { return Err(not_decided(reply, ticket)) };
+        if seen == Seen::InTheDialog && kind != ApprovalKind::Challenge {
+            return Err(Failure::new(
+                Code::Changed,
+                "No dialog was needed, so nobody has seen the request: look at it and name its digest.",
+            ));
+        }
         let answer = match decision {
             Decision::Approve if !suffices(kind, ticket.plan.tier) => {
                 return Err(Failure::new(
@@ -84,6 +91,15 @@ impl Pipeline {
         };
         if ticket.slot.give(answer) { Ok(()) } else { Err(too_late()) }
     }
+}
+
+/// Where an administrator saw what the decision is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Before: the digest was named and is the request's.
+    Before,
+    /// In the dialog, which shows this very request and no other.
+    InTheDialog,
 }
 
 /// What an administrator wants.

@@ -192,15 +192,29 @@ async fn an_administrator_decides_only_with_a_yes_of_polkit() {
     ] {
         for decision in [Decision::Approve, Decision::Refuse { sentence: "No.".to_owned() }] {
             stage.will_reply(reply);
-            let decided = stage.pipeline.decide(&ticket, &admin, Dialog::Allowed, decision).await;
+            let decided = stage.pipeline.decide(&ticket, &admin, Dialog::Allowed, Seen::Before, decision).await;
             assert_eq!(decided.unwrap_err().code, code, "{reply:?}");
             assert!(ticket.slot.is_open(), "the request goes on waiting");
         }
     }
     stage.will_reply(Reply::Yes(ApprovalKind::PolkitRule));
-    stage.pipeline.decide(&ticket, &admin, Dialog::Never, Decision::Approve).await.unwrap();
+    stage.pipeline.decide(&ticket, &admin, Dialog::Never, Seen::Before, Decision::Approve).await.unwrap();
     until(&ticket, Phase::Running).await;
     assert_eq!(stage.records()[0].approvers[0].uid.get(), OTHER);
+}
+
+#[tokio::test]
+async fn who_names_no_digest_must_have_seen_a_dialog() {
+    let stage = Stage::new("");
+    let ticket = stage.submit(GRANTED, &["change"]).await.unwrap();
+    let admin = person(OTHER);
+    let decide = |decision| stage.pipeline.decide(&ticket, &admin, Dialog::Allowed, Seen::InTheDialog, decision);
+    stage.will_reply(Reply::Yes(ApprovalKind::PolkitRule));
+    assert_eq!(decide(Decision::Approve).await.unwrap_err().code, Code::Changed);
+    assert!(ticket.slot.is_open());
+    stage.will_reply(Reply::Yes(ApprovalKind::Challenge));
+    decide(Decision::Approve).await.unwrap();
+    until(&ticket, Phase::Running).await;
 }
 
 #[tokio::test]
@@ -208,10 +222,11 @@ async fn what_cannot_be_undone_needs_a_password() {
     let stage = Stage::new("mode = 'open'");
     let ticket = stage.submit(GRANTED, &["destroy"]).await.unwrap();
     stage.will_reply(Reply::Yes(ApprovalKind::PolkitRule));
-    let decided = stage.pipeline.decide(&ticket, &person(OTHER), Dialog::Allowed, Decision::Approve).await;
+    let decided =
+        stage.pipeline.decide(&ticket, &person(OTHER), Dialog::Allowed, Seen::Before, Decision::Approve).await;
     assert_eq!(decided.unwrap_err().code, Code::NeedsApproval);
     stage.will_reply(Reply::Yes(ApprovalKind::Challenge));
-    stage.pipeline.decide(&ticket, &person(OTHER), Dialog::Allowed, Decision::Approve).await.unwrap();
+    stage.pipeline.decide(&ticket, &person(OTHER), Dialog::Allowed, Seen::Before, Decision::Approve).await.unwrap();
     until(&ticket, Phase::Running).await;
 }
 
