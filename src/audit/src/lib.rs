@@ -20,6 +20,9 @@ mod store;
 mod verify;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::{Flaw, StoreError};
 pub use log::{Direction, Log};
 pub use place::DATABASE;

@@ -109,7 +109,11 @@ fn facts(path: &Path) -> io::Result<FileFacts> {
 
 fn connect(database: &Path, private: bool) -> Result<Connection, StoreError> {
     let connection = if private {
-        Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?
+        let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // The copy is thrown away: it needs no shared memory and nothing of it need reach the disk.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        connection
     } else {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
         Connection::open_with_flags(format!("file:{}?immutable=1", escaped(database)), flags)?

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   append ─▶ queue (bounded) ─▶ thread: take one, take all that wait ─▶ one commit ─▶ reply to each
-//!                                      nothing for a second ─▶ checkpoint
+//!                                      nothing for a moment ─▶ checkpoint
 //! ```
 //!
 //! Enters: drafts with a reply each. Leaves: the entries, or one error for every draft of that commit. A reply is
@@ -25,8 +25,8 @@ pub type Reply = Box<dyn FnOnce(Result<Vec<Entry>, StoreError>) + Send>;
 const QUEUE: usize = 4_096;
 /// The most appends in one commit, so that the first of them does not wait for ever.
 const GROUP: usize = 512;
-/// How long the writer is idle before it empties SQLite's journal.
-const IDLE: Duration = Duration::from_secs(1);
+/// How long the writer is idle before it empties SQLite's journal, so that the database file is the whole log.
+const IDLE: Duration = Duration::from_millis(100);
 
 enum Job {
     Append { drafts: Vec<Draft>, reply: Reply },
@@ -85,7 +85,7 @@ fn run(mut store: Store, jobs: &Receiver<Job>) {
         let first = match jobs.recv_timeout(IDLE) {
             Ok(job) => job,
             Err(RecvTimeoutError::Timeout) => {
-                // A checkpoint that fails loses nothing; it is tried again after the next idle second.
+                // A checkpoint that fails loses nothing; it is tried again after the next idle moment.
                 dirty = dirty && store.checkpoint().is_err();
                 continue;
             }
