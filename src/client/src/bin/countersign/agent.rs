@@ -1,7 +1,7 @@
 //! A dialog for who decides on a bare terminal: polkit's own terminal agent, for the time of one call.
 //!
 //! Only where a person sits at stdin, and only for deciding: in the session of whoever asks, a dialog must come from
-//! outside of the asker's reach, so `run` never starts one. A desktop's agent goes first (`--fallback`).
+//! outside of the asker's reach, so `run` never starts one. A desktop's agent goes first.
 
 use std::io::{IsTerminal as _, stdin};
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -42,7 +42,9 @@ impl Agent {
 fn spawn(notify: &OwnedFd) -> std::io::Result<Child> {
     fcntl_setfd(notify, FdFlags::empty())?;
     Command::new("/usr/bin/pkttyagent")
-        .args(["--process", &id().to_string(), "--notify-fd", &notify.as_raw_fd().to_string(), "--fallback"])
+        .args(["--process", &id().to_string(), "--notify-fd", &notify.as_raw_fd().to_string()])
+        // polkit looks for a desktop's agent by login session, and where there is none it passes over a fallback too.
+        .args(std::env::var_os("XDG_SESSION_ID").map(|_| "--fallback"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         // It says here that another agent is registered already, which is no error to anybody.

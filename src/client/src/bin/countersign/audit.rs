@@ -18,6 +18,8 @@ use crate::{exit, print};
 
 /// The most bytes of a command in the list; `show` has the whole.
 const MAX_COMMAND: usize = 100;
+/// How many digits of an id are shown in the list.
+const SHORT: usize = 8;
 /// The most bytes of a name in the list.
 const MAX_WHO: usize = 64;
 /// The most bytes of one line of an entry, which is the whole of one field.
@@ -87,12 +89,10 @@ fn row(entry: &Entry) -> String {
     let who =
         record.caller.as_ref().map(|caller| caller.user.clone()).or_else(|| record.who.clone()).unwrap_or_default();
     let tier = record.tier.map_or("", |tier| tier.name());
-    let columns = format!(
-        "{:>6}  {}  {phase:<7}  {tier:<4}  {:<12}",
-        entry.seq,
-        record.time.rfc3339(),
-        shown(&who, MAX_WHO).as_str()
-    );
+    let id = record.id.map(|id| id.to_string()).unwrap_or_default();
+    let short = id.get(..SHORT).unwrap_or("");
+    let (time, who) = (record.time.rfc3339(), shown(&who, MAX_WHO));
+    let columns = format!("{:>6}  {time}  {phase:<7}  {short:<SHORT$}  {tier:<4}  {:<12}", entry.seq, who.as_str());
     let rest =
         [went(&record), what(&record)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ");
     format!("{columns}  {rest}").trim_end().to_owned()
