@@ -1,0 +1,149 @@
+//! Promise: what changes the machine waits for a human, runs exactly what the human saw, and only on a real yes.
+
+#[cfg(test)]
+mod tests {
+    use harness::Answer;
+    use harness::users::{ADMIN, ADMIN_PASSWORD, AGENT, AGENT_PASSWORD};
+    use promises::{PATIENCE, approve_the_waiting, ask, installed, log, the_waiting, until, waiting};
+
+    #[test]
+    fn a_change_waits_is_listed_and_runs_as_root_when_approved() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let mut client = ask(&machine, &["touch", "/etc/x"])?;
+        let id = the_waiting(&machine)?;
+        assert!(!machine.exists("/etc/x")?, "nothing ran yet");
+        let shown = machine.run(["countersign", "show", &id])?.ok()?;
+        assert!(shown.stdout.contains("touch /etc/x"), "{shown:?}");
+        let screen = approve_the_waiting(&machine)?;
+        assert!(screen.contains("touch /etc/x"), "the dialog shows the command: {screen}");
+        client.wait(PATIENCE)?.ok()?;
+        assert_eq!(machine.run(["stat", "-c", "%U:%G", "/etc/x"])?.ok()?.stdout, "root:root\n");
+        assert!(waiting(&machine)?.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn a_wrong_password_approves_nothing_and_the_request_stays() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let mut client = ask(&machine, &["touch", "/etc/x"])?;
+        let id = the_waiting(&machine)?;
+        let (output, screen) = machine.run_with_agent(ADMIN, "not the password", ["countersign", "approve", &id])?;
+        assert_eq!(output.code, 121, "{output:?} {screen}");
+        assert!(client.is_running()? && !machine.exists("/etc/x")?);
+        assert_eq!(the_waiting(&machine)?, id);
+        approve_the_waiting(&machine)?;
+        client.wait(PATIENCE)?.ok()?;
+        assert!(machine.exists("/etc/x")?);
+        Ok(())
+    }
+
+    #[test]
+    fn the_callers_own_password_is_not_an_administrators() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let (output, screen) =
+            machine.run_with_agent(AGENT, AGENT_PASSWORD, ["countersign", "run", "--", "touch", "/etc/x"])?;
+        assert_eq!(output.code, 123, "{output:?} {screen}");
+        assert!(screen.contains("admin") && !machine.exists("/etc/x")?, "{screen}");
+        Ok(())
+    }
+
+    #[test]
+    fn in_place_the_dialog_opens_in_the_callers_session() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let (output, screen) =
+            machine.run_with_agent(AGENT, ADMIN_PASSWORD, ["countersign", "run", "--", "sh", "-c", "exit 7"])?;
+        assert_eq!(output.code, 7, "{output:?} {screen}");
+        assert!(screen.contains("sh -c 'exit 7'"), "{screen}");
+        Ok(())
+    }
+
+    #[test]
+    fn the_commands_status_comes_back_after_a_queued_approval() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        for (script, status) in [("exit 7", 7), ("kill -TERM $$", 143), ("exit 0", 0)] {
+            let mut client = ask(&machine, &["sh", "-c", script])?;
+            approve_the_waiting(&machine)?;
+            assert_eq!(client.wait(PATIENCE)?.code, status, "{script}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_refusal_runs_nothing_and_says_who_refused() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let mut client = ask(&machine, &["touch", "/etc/x"])?;
+        let id = the_waiting(&machine)?;
+        machine.run(["countersign", "refuse", &id, "--reason", "not today"])?.ok()?;
+        let output = client.wait(PATIENCE)?;
+        assert_eq!(output.code, 123, "{output:?}");
+        assert!(output.stderr.contains("not today") && !machine.exists("/etc/x")?, "{output:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn an_approval_of_another_digest_is_refused() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let mut client = ask(&machine, &["touch", "/etc/x"])?;
+        let id = the_waiting(&machine)?;
+        let wrong = "0".repeat(64);
+        let output = machine.run(["countersign", "approve", &id, "--digest", &wrong, "--json"])?;
+        assert_eq!(output.code, 123, "{output:?}");
+        assert!(output.stdout.contains("Changed"), "{output:?}");
+        assert!(client.is_running()? && !machine.exists("/etc/x")?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_dies_with_its_caller() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let client = ask(&machine, &["touch", "/etc/x"])?;
+        let id = the_waiting(&machine)?;
+        client.kill()?;
+        until("the request to go", || Ok(waiting(&machine)?.is_empty().then_some(())))?;
+        let late = machine.run(["countersign", "approve", &id])?;
+        assert_ne!(late.code, 0, "{late:?}");
+        assert!(!machine.exists("/etc/x")?);
+        assert!(log(&machine)?.iter().any(|entry| entry["id"] == id.as_str() && entry["code"] == "Cancelled"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_closed_dialog_is_a_no() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let mut attended = machine.command(AGENT, ["countersign", "run", "--", "touch", "/etc/x"])?.attended()?;
+        attended.dialog()?;
+        attended.answer(Answer::Interrupt)?;
+        let (output, screen) = attended.wait()?;
+        assert_ne!(output.code, 0, "{output:?} {screen}");
+        assert!(!machine.exists("/etc/x")?);
+        Ok(())
+    }
+
+    #[test]
+    fn who_did_not_wait_comes_back_for_the_result() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let submitted =
+            machine.run_as(AGENT, ["countersign", "run", "--no-wait", "--json", "--", "touch", "/etc/x"])?;
+        let id = the_waiting(&machine)?;
+        assert!(submitted.stdout.contains(&id), "{submitted:?}");
+        approve_the_waiting(&machine)?;
+        until("the file", || Ok(machine.exists("/etc/x")?.then_some(())))?;
+        let shown = machine.run_as(AGENT, ["countersign", "show", &id, "--json"])?.ok()?;
+        assert!(shown.stdout.contains(&id), "{shown:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn words_that_deceive_are_inert_in_the_dialog() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let word = "a\u{1b}[2Kb\u{202e}c\nPassword: $(command)";
+        let mut client = ask(&machine, &["touch", word])?;
+        let id = the_waiting(&machine)?;
+        let (output, screen) = machine.run_with_agent(ADMIN, ADMIN_PASSWORD, ["countersign", "approve", &id])?;
+        output.ok()?;
+        assert!(!screen.contains('\u{202e}') && !screen.contains("\u{1b}[2K"), "{screen:?}");
+        assert!(screen.contains(r"\u{202E}") && screen.contains(r"\u{1B}"), "{screen:?}");
+        client.wait(PATIENCE)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,3 @@
+//! Promise: a tier's sandbox holds even when the classifier was wrong. SEC-13.
+
+mod observe;
