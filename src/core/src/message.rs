@@ -111,7 +111,7 @@ pub enum FromLauncher {
         /// Why.
         failure: Failure,
     },
-    /// The program was started.
+    /// The order was taken: a process exists and confines itself. If a step of its sandbox fails, `Ended` says which.
     Started {
         /// The request.
         id: RequestId,

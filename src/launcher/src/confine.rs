@@ -34,7 +34,7 @@ pub(crate) fn become_program(job: Job, cgroup: &str, mut teller: Teller) {
     let Err(error) = steps(job, cgroup, &mut teller);
     let failed = Failed { step: error.step().to_owned(), errno: error.errno(), says: error.says() };
     // The launcher hears it, or is gone and the job with it.
-    drop(teller.say(&Line::Failed(failed)));
+    drop(teller.say(&Line::Failed(failed)).and_then(|()| teller.tell()));
 }
 
 fn steps(job: Job, cgroup: &str, teller: &mut Teller) -> Result<std::convert::Infallible, StepError> {
@@ -64,6 +64,7 @@ fn steps(job: Job, cgroup: &str, teller: &mut Teller) -> Result<std::convert::In
     tell(teller, leash::fasten()?)?;
     tell(teller, landlock::restrict(profile, &view.opened)?)?;
     tell(teller, seccomp::install(&sandbox.filters)?)?;
+    teller.tell().map_err(StepError::Report)?;
     execute::execute(&program, &files)
 }
 

@@ -34,9 +34,12 @@ pub(crate) struct Failed {
     pub(crate) says: String,
 }
 
-/// The child's end.
+/// The child's end. What is said is kept until [`Teller::tell`], so that the launcher is woken once.
 #[derive(Debug)]
-pub(crate) struct Teller(File);
+pub(crate) struct Teller {
+    pipe: File,
+    kept: Vec<u8>,
+}
 
 /// The launcher's end and what it has heard.
 #[derive(Debug)]
@@ -53,23 +56,31 @@ pub(crate) struct Hearer {
 pub(crate) fn pair() -> io::Result<(Teller, Hearer)> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&read, true)?;
-    Ok((Teller(write.into()), Hearer { pipe: read.into(), heard: Vec::new(), ended: false }))
+    Ok((Teller { pipe: write.into(), kept: Vec::new() }, Hearer { pipe: read.into(), heard: Vec::new(), ended: false }))
 }
 
 impl Teller {
-    /// Says a line. A launcher that does not hear is gone, and the child with it.
+    /// Says a line.
+    ///
+    /// # Errors
+    /// It cannot be written down.
+    pub(crate) fn say(&mut self, line: &Line) -> io::Result<()> {
+        serde_json::to_writer(&mut self.kept, line)?;
+        self.kept.push(b'\n');
+        Ok(())
+    }
+
+    /// Tells the launcher what was said. A launcher that does not hear is gone, and the child with it.
     ///
     /// # Errors
     /// The pipe is closed.
-    pub(crate) fn say(&mut self, line: &Line) -> io::Result<()> {
-        let mut text = serde_json::to_vec(line)?;
-        text.push(b'\n');
-        self.0.write_all(&text)
+    pub(crate) fn tell(&mut self) -> io::Result<()> {
+        self.pipe.write_all(&std::mem::take(&mut self.kept))
     }
 
     /// For keeping it open while everything else is closed.
     pub(crate) fn fd(&self) -> &File {
-        &self.0
+        &self.pipe
     }
 }
 
@@ -120,9 +131,11 @@ mod tests {
         let layer = Layer { step: "session".to_owned(), gives: "own\nsession".to_owned() };
         let failed = Failed { step: "mounts".to_owned(), errno: 1, says: "why".to_owned() };
         teller.say(&Line::Layer(layer.clone())).unwrap();
+        teller.tell().unwrap();
         hearer.hear();
         assert!(hearer.fd().is_some());
         teller.say(&Line::Failed(failed.clone())).unwrap();
+        teller.tell().unwrap();
         drop(teller);
         hearer.hear();
         assert!(hearer.fd().is_none());
