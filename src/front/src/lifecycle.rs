@@ -33,6 +33,8 @@ use crate::tickets::Withdrawal;
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long after the last reply we stay on the bus, so that it reaches its caller.
 const FAREWELL: Duration = Duration::from_millis(50);
+/// How often a restart that waits for jobs looks whether it is still one.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often a restart that waits for jobs asks PID 1 for more time, and how much.
 const EXTEND_EVERY: Duration = Duration::from_secs(2);
 const EXTEND_BY_US: u32 = 10_000_000;
@@ -102,30 +104,38 @@ pub(crate) async fn live(
         }
     };
     say(&[NotifyState::Stopping]);
-    let code = end(&pipeline, ending, &mut stops).await;
+    let code = end(&pipeline, &connection, ending, &mut stops).await;
     watchdog.abort();
     code
 }
 
+/// The note of a stop that PID 1 was asked for.
+fn by_systemctl() -> StopNote {
+    StopNote { time: clock::now(), who: "systemctl".to_owned(), why: "the service was stopped".to_owned() }
+}
+
 async fn told_to_end(connection: &Connection) -> Ending {
     match manager::why(connection).await {
-        Why::Stop => Ending::Stop(
-            StopNote { time: clock::now(), who: "systemctl".to_owned(), why: "the service was stopped".to_owned() },
-            None,
-        ),
+        Why::Stop => Ending::Stop(by_systemctl(), None),
         Why::Restart => Ending::Restart,
         Why::Shutdown => Ending::Shutdown,
     }
 }
 
-async fn end(pipeline: &Arc<Pipeline>, ending: Ending, stops: &mut mpsc::Receiver<StopCall>) -> ExitCode {
+async fn end(
+    pipeline: &Arc<Pipeline>,
+    connection: &Connection,
+    ending: Ending,
+    stops: &mut mpsc::Receiver<StopCall>,
+) -> ExitCode {
     match ending {
         Ending::Stop(note, done) => stop(pipeline, note, done).await,
         Ending::Restart => {
-            // A restart may still become a stop.
+            // A restart may still become a stop, of which PID 1 does not tell a second time.
             tokio::select! {
                 biased;
                 Some(call) = stops.recv() => stop(pipeline, call.note, Some(call.done)).await,
+                () = became_a_stop(connection) => stop(pipeline, by_systemctl(), None).await,
                 () = drain(pipeline) => farewell(pipeline, "restart").await,
             }
         }
@@ -169,6 +179,17 @@ async fn drain(pipeline: &Arc<Pipeline>) {
     tokio::select! {
         _ = timeout(limit, pipeline.launcher.drain()) => {}
         () = extend => {}
+    }
+}
+
+/// Comes back when the restart that we drain for is wanted no longer, but a stop.
+async fn became_a_stop(connection: &Connection) {
+    let mut tick = interval(LOOK_EVERY);
+    loop {
+        tick.tick().await;
+        if manager::why(connection).await == Why::Stop {
+            return;
+        }
     }
 }
 

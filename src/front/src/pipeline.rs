@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex};
 
 use countersign_core::approval::Approved;
 use countersign_core::caller::{BusName, Caller};
-use countersign_core::code::Failure;
+use countersign_core::code::{Code, Failure};
 use countersign_core::order::{NotSealed, Order};
 use countersign_core::policy::{Policy, Verdict};
 use countersign_core::request::RequestId;
@@ -38,7 +38,7 @@ use crate::launch::Launcher;
 use crate::lock::lock;
 use crate::standing::Standing;
 use crate::taint::Latches;
-use crate::tickets::{Phase, Ticket, Tickets, Withdrawal};
+use crate::tickets::{End, Phase, Ticket, Tickets, Withdrawal};
 
 pub(crate) use consider::{Shown, no_grant};
 pub(crate) use decide::{Decision, Seen};
@@ -158,6 +158,7 @@ impl Pipeline {
         files: Files,
         person: Option<Person>,
     ) {
+        let _owed = Owed(Arc::clone(&ticket));
         let approved = self.approve(&ticket, verdict, person).await;
         drop(place);
         let end = match approved.and_then(|approved| self.seal(approved)) {
@@ -186,5 +187,17 @@ impl Pipeline {
     }
 }
 
+/// Ends a request whose task broke, so that nobody waits for it. Its intent, if it has one, is closed at the next start.
+pub(crate) struct Owed(pub(crate) Arc<Ticket>);
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if self.0.end().is_none() {
+            let failure = Failure::new(Code::Internal, "The broker failed over this request: see the journal.");
+            self.0.ended(End { receipt: close::not_run(&self.0, &failure, None, None), result: Err(failure) });
+        }
+    }
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -259,3 +259,6 @@ impl Tickets {
         gone
     }
 }
+
+#[cfg(test)]
+mod tests;

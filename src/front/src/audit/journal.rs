@@ -71,3 +71,44 @@ fn message(record: &Record) -> String {
 fn word<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use countersign_core::code::{Code, Failure};
+    use countersign_core::digest::Digest;
+    use countersign_core::policy::{Mode, Ruleset};
+    use countersign_core::record::Stamp;
+    use countersign_core::run_state::RunState;
+    use countersign_core::time::Moment;
+
+    use super::*;
+    use crate::pipeline::tests::stage::caller;
+
+    fn fields(draft: &Draft) -> HashMap<String, String> {
+        let pairs = message(draft.record());
+        pairs.lines().map(|line| line.split_once('=').unwrap()).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+    }
+
+    fn stamp() -> Stamp {
+        let ruleset = Ruleset { version: 1, digest: Digest::ZERO };
+        let time = Moment::from_millis(1);
+        Stamp { time, boot_id: "x".to_owned(), monotonic_ms: 1, state: RunState::Amber, mode: Mode::Guarded, ruleset }
+    }
+
+    #[test]
+    fn a_record_can_be_searched_for_and_its_words_are_not_there() {
+        let failure = Failure::new(Code::Denied, "words\nMESSAGE=forged");
+        let fields = fields(&Draft::rejected(&stamp(), &caller(1000), &failure));
+        assert_eq!(fields["COUNTERSIGN_UID"], "1000");
+        assert_eq!((fields["COUNTERSIGN_CODE"].as_str(), fields["COUNTERSIGN_PHASE"].as_str()), ("Denied", "final"));
+        assert_eq!((fields["COUNTERSIGN_STATE"].as_str(), fields["MESSAGE"].as_str()), ("amber", "final Denied"));
+        assert!(!fields.values().any(|value| value.contains("words")));
+    }
+
+    #[test]
+    fn no_journal_is_no_error() {
+        Journal(None).tell(&Draft::end(&stamp(), "test"));
+    }
+}

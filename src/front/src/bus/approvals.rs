@@ -84,7 +84,8 @@ impl Approvals {
         seen: Seen,
         decision: Decision,
     ) -> Result<()> {
-        let (person, _place) = (self.0.person(header, caller)?, self.0.dialog(caller.uid)?);
-        Ok(self.0.pipeline.decide(ticket, &person, dialog_of(header), seen, decision).await?)
+        let (person, dialog) = (self.0.person(header, caller)?, dialog_of(header));
+        let _place = self.0.dialog(caller.uid, dialog)?;
+        Ok(self.0.pipeline.decide(ticket, &person, dialog, seen, decision).await?)
     }
 }

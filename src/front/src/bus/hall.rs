@@ -58,9 +58,12 @@ impl Hall {
         Person::sender_of(header, caller, here)
     }
 
-    /// A place for a dialog that an administrator's call opens.
-    pub(super) fn dialog(&self, uid: Uid) -> Result<Place, Failure> {
-        self.dialogs.take(uid)
+    /// A place for the dialog that an administrator's call may open.
+    pub(super) fn dialog(&self, uid: Uid, dialog: Dialog) -> Result<Option<Place>, Failure> {
+        match dialog {
+            Dialog::Allowed => self.dialogs.take(uid).map(Some),
+            Dialog::Never => Ok(None),
+        }
     }
 
     /// Passes who may see a request: its owner, root, and whom polkit takes for an inspector.
@@ -80,11 +83,12 @@ impl Hall {
         if caller.uid == Uid::ROOT {
             return Ok(true);
         }
-        let (person, _place) = (self.person(header, caller)?, self.dialog(caller.uid)?);
+        let (person, dialog) = (self.person(header, caller)?, dialog_of(header));
+        let _place = self.dialog(caller.uid, dialog)?;
         let reply = self
             .pipeline
             .humans
-            .ask(&person, Matter::Inspect, &Words::default(), dialog_of(header), Box::pin(std::future::pending()))
+            .ask(&person, Matter::Inspect, &Words::default(), dialog, Box::pin(std::future::pending()))
             .await;
         Ok(match reply {
             Reply::Yes(_) => true,
@@ -109,7 +113,7 @@ pub(super) fn dialog_of(header: &Header<'_>) -> Dialog {
     if header.primary().flags().contains(Flags::ALLOW_INTERACTIVE_AUTH) { Dialog::Allowed } else { Dialog::Never }
 }
 
-fn none(id: RequestId) -> Failure {
+pub(super) fn none(id: RequestId) -> Failure {
     Failure::new(
         Code::InvalidRequest,
         format!("There is no request {id} that you may see: it may be over, see `countersign requests`."),

@@ -9,10 +9,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use countersign_core::caller::{BusName, Caller, Gid, NotAnIdentity, Uid};
 use countersign_core::code::{Code, Failure};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use zbus::fdo::{ConnectionCredentials, DBusProxy};
 use zbus::message::Header;
 use zbus::names::UniqueName;
@@ -22,6 +24,9 @@ use crate::lock::lock;
 
 /// The most connections that are known at once; the bus itself allows fewer.
 const MAX_KNOWN: usize = 8_192;
+
+/// How long the bus daemon may take to say who somebody is.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a sender is nobody whom we know. The caller is told none of it.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +45,8 @@ enum Unproven {
     Changed,
     #[error("the sender left meanwhile")]
     Left,
+    #[error("the bus did not answer in time")]
+    Late,
     #[error("too many connections are known")]
     Full,
 }
@@ -80,7 +87,8 @@ impl Identities {
         if let Some(caller) = self.meet(&name)? {
             return Ok(caller);
         }
-        match self.look_up(sender, &name).await {
+        let looked_up = timeout(LOOK_UP_WITHIN, self.look_up(sender, &name)).await.unwrap_or(Err(Unproven::Late));
+        match looked_up {
             Ok(caller) => self.keep(&name, caller),
             Err(unproven) => {
                 self.forget_unproven(&name);

@@ -139,3 +139,6 @@ fn path_of(id: RequestId) -> Result<OwnedObjectPath, Failure> {
 fn no_caller() -> Failure {
     Failure::new(Code::AccessDenied, "The broker could not prove who you are: connect anew and try again.")
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,11 +20,13 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Passes who may see this request.
+    /// Passes the owner and root. polkit is not asked here: the bus library holds the tree of objects while it reads a
+    /// property, and everybody would wait with us. Inspectors have `Show`.
     async fn see(&self, header: Option<Header<'_>>) -> Result<()> {
         let header = header.ok_or_else(super::no_caller)?;
         let call = self.hall.enter(&header).await?;
-        Ok(self.hall.see(&header, &call.caller, &self.ticket).await?)
+        let own = [self.ticket.owner(), Uid::ROOT].contains(&call.caller.uid);
+        if own { Ok(()) } else { Err(super::hall::none(self.ticket.id()).into()) }
     }
 }
 

@@ -36,7 +36,7 @@ const READY_WITHIN: Duration = Duration::from_secs(20);
 /// How long an answer to a question may take. Hashing the largest programs takes a second or two.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// How long ending every job may take. The unit's own limit is 5 s.
-const STOP_WITHIN: Duration = Duration::from_secs(4);
+const STOP_WITHIN: Duration = Duration::from_secs(3);
 
 /// Why there is no launcher to talk to.
 #[derive(Debug, thiserror::Error)]

@@ -74,7 +74,7 @@ pub(crate) struct Ends {
 pub(crate) struct Capture {
     stdout: JoinHandle<Captured>,
     stderr: JoinHandle<Captured>,
-    ended: watch::Sender<bool>,
+    ended: watch::Sender<Option<Duration>>,
     over: watch::Receiver<bool>,
 }
 
@@ -102,7 +102,7 @@ impl Cap {
 /// # Errors
 /// The kernel gave no pipe or no thread.
 pub(crate) fn capture(sinks: Sinks, most: u64, place: &Arc<Place>) -> io::Result<(Ends, Capture)> {
-    let (ended, end) = watch::channel(false);
+    let (ended, end) = watch::channel(None);
     let (tell_over, over) = watch::channel(false);
     let cap = Arc::new(Cap { written: AtomicU64::new(0), most, over: tell_over });
     let begin = |sink: Option<Sink>| -> io::Result<(OwnedFd, JoinHandle<Captured>)> {
@@ -124,9 +124,9 @@ impl Capture {
         }
     }
 
-    /// The job is over: takes what is left and says what was written.
-    pub(crate) async fn finish(self) -> Output {
-        self.ended.send_replace(true);
+    /// The job is over: takes what is left, for as long as `grace`, and says what was written.
+    pub(crate) async fn finish(self, grace: Duration) -> Output {
+        self.ended.send_replace(Some(grace));
         let nothing = |_| Captured::lost();
         Output { stdout: self.stdout.await.unwrap_or_else(nothing), stderr: self.stderr.await.unwrap_or_else(nothing) }
     }

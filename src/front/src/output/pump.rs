@@ -1,12 +1,13 @@
 //! Pump: reads one pipe to its end. Everything read is hashed and counted before anything else is done with it.
 //!
-//! The end is the end of the pipe, or [`GRACE`] after the end of the job: a job may have handed its descriptor to a
+//! The end is the end of the pipe, or a while after the end of the job: a job may have handed its descriptor to a
 //! process that is not its own, and that must not keep the call waiting.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_core::digest::Digest;
 use countersign_core::outcome::Stream;
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::copy::Copy;
-use super::{Cap, Captured, GRACE, PREVIEW};
+use super::{Cap, Captured, PREVIEW};
 
 /// How much is read at once: a whole pipe's worth.
 const CHUNK: usize = 64 * 1_024;
@@ -26,7 +27,7 @@ pub(super) struct Pump {
     copy: Option<Copy>,
     copied: bool,
     cap: Arc<Cap>,
-    ended: watch::Receiver<bool>,
+    ended: watch::Receiver<Option<Duration>>,
     hasher: Sha256,
     length: u64,
     preview: Vec<u8>,
@@ -38,7 +39,7 @@ impl Pump {
         reader: OwnedFd,
         copy: Option<Copy>,
         cap: Arc<Cap>,
-        ended: watch::Receiver<bool>,
+        ended: watch::Receiver<Option<Duration>>,
     ) -> io::Result<Self> {
         // Never waiting is for our end only: a pipe's ends are separate descriptions.
         let reader = Receiver::from_owned_fd(reader)?;
@@ -60,8 +61,8 @@ impl Pump {
         let mut ended = self.ended.clone();
         let mut deadline = pin!(async move {
             // An error means that nobody will say so any more: the same as said.
-            drop(ended.wait_for(|ended| *ended).await);
-            sleep(GRACE).await;
+            let grace = ended.wait_for(Option::is_some).await.ok().and_then(|grace| *grace);
+            sleep(grace.unwrap_or_default()).await;
         });
         let whole = tokio::select! {
             biased;

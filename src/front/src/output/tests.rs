@@ -37,7 +37,7 @@ async fn everything_is_hashed_and_the_beginning_is_kept() {
         let (ends, capture) = begin(Sinks::default(), NO_CAP);
         let writing = job(ends.stdout, content.clone());
         drop(ends.stderr);
-        let Output { stdout, stderr } = capture.finish().await;
+        let Output { stdout, stderr } = capture.finish(GRACE).await;
         writing.await.unwrap();
         assert_eq!(stdout.stream.sha256, Digest::of(&content), "{length}");
         assert_eq!(stdout.stream.length, u64::try_from(length).unwrap());
@@ -59,7 +59,7 @@ async fn the_callers_descriptor_gets_every_byte() {
     });
     let writing = job(ends.stdout, content.clone());
     drop(ends.stderr);
-    let output = capture.finish().await;
+    let output = capture.finish(GRACE).await;
     assert!(!output.stdout.stream.truncated, "all of it reached the caller");
     assert_eq!(reading.await.unwrap(), content);
     writing.await.unwrap();
@@ -73,7 +73,7 @@ async fn a_reader_that_has_gone_loses_the_rest_and_the_job_goes_on() {
     let content = vec![b'x'; 500_000];
     let writing = job(ends.stdout, content.clone());
     drop(ends.stderr);
-    let output = capture.finish().await;
+    let output = capture.finish(GRACE).await;
     writing.await.unwrap();
     assert!(output.stdout.stream.truncated);
     assert_eq!((output.stdout.stream.length, output.stdout.stream.sha256), (500_000, Digest::of(&content)));
@@ -92,7 +92,7 @@ async fn a_reader_that_does_not_read_is_given_up_after_a_while() {
     job(ends.stdout, b"late".to_vec()).await.unwrap();
     drop(ends.stderr);
     let since = Instant::now();
-    let output = capture.finish().await;
+    let output = capture.finish(GRACE).await;
     assert!(output.stdout.stream.truncated && output.stdout.stream.length == 4);
     assert!(since.elapsed() >= GRACE && since.elapsed() < GRACE * 2);
     // The thread gives its place back soon after.
@@ -111,7 +111,7 @@ async fn a_descriptor_that_was_handed_on_does_not_keep_the_call_waiting() {
     let (ends, capture) = begin(Sinks::default(), NO_CAP);
     let handed_on = ends.stdout.as_fd().try_clone_to_owned().unwrap();
     drop(ends);
-    let output = tokio::time::timeout(GRACE * 2, capture.finish()).await.unwrap();
+    let output = tokio::time::timeout(GRACE * 2, capture.finish(GRACE)).await.unwrap();
     assert!(output.stdout.stream.truncated && !output.stderr.stream.truncated);
     drop(handed_on);
 }
@@ -124,7 +124,7 @@ async fn the_cap_counts_both_streams_at_n_and_n_plus_one() {
         job(ends.stderr, vec![b'b'; other]).await.unwrap();
         let told = tokio::time::timeout(Duration::from_millis(300), capture.overflow()).await.is_ok();
         assert_eq!(told, over);
-        assert_eq!(capture.finish().await.stderr.stream.length, u64::try_from(other).unwrap());
+        assert_eq!(capture.finish(GRACE).await.stderr.stream.length, u64::try_from(other).unwrap());
     }
 }
 

@@ -2,6 +2,7 @@
 //! caller is answered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_core::approval::{Approver, Permission};
 use countersign_core::code::{Code, Failure};
@@ -14,10 +15,14 @@ use super::{Pipeline, close};
 use crate::ask::Files;
 use crate::launch::{Job, JobFiles};
 use crate::output::{self, Capture, Output};
+use crate::standing::Intake;
 use crate::tickets::{End, Ticket, Withdrawal};
 
 /// How many bytes one MiB has.
 const MIB: u64 = 1_024 * 1_024;
+
+/// How long output may still be drained and copied when the broker ends.
+const HASTE: Duration = Duration::from_millis(100);
 
 /// A job that is over.
 struct Over {
@@ -73,7 +78,7 @@ impl Pipeline {
         ticket.begun();
         self.tell(ticket);
         let outcome = self.accompany(ticket, &mut job, &mut capture).await;
-        let output = capture.finish().await;
+        let output = capture.finish(self.grace()).await;
         let gone = || {
             Failure::new(
                 Code::LaunchFailed,
@@ -101,6 +106,14 @@ impl Pipeline {
                     self.launcher.cancel(ticket.id(), CancelCause::OutputLimit).await;
                 }
             }
+        }
+    }
+
+    /// A stop does not wait for readers.
+    fn grace(&self) -> Duration {
+        match self.standing.now().intake {
+            Intake::Open | Intake::Draining => output::GRACE,
+            Intake::Closed => HASTE,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is promised of the order in which a request passes its rooms, and that every way out is recorded once.
 
-mod stage;
+pub(crate) mod stage;
 
 use countersign_core::approval::ApprovalKind;
 use countersign_core::caller::Uid;

@@ -59,9 +59,9 @@ const PROFILES: [&str; 3] = [
     include_str!("../../../../../policy/profiles/change.toml"),
     include_str!("../../../../../policy/profiles/system.toml"),
 ];
-pub(super) const GRANTED: u32 = 1000;
-pub(super) const OTHER: u32 = 1001;
-pub(super) const UNGRANTED: u32 = 4000;
+pub(crate) const GRANTED: u32 = 1000;
+pub(crate) const OTHER: u32 = 1001;
+pub(crate) const UNGRANTED: u32 = 4000;
 
 struct Nobody;
 
@@ -75,8 +75,9 @@ impl Names for Nobody {
 }
 
 /// A policy with these settings.
-pub(super) fn policy(settings: &str) -> Arc<Policy> {
-    let grants = format!("[[grant]]\nuid = {GRANTED}\nceiling = 'T3'\n[[grant]]\nuid = {OTHER}\nceiling = 'T3'");
+pub(crate) fn policy(settings: &str) -> Arc<Policy> {
+    let own = rustix::process::getuid().as_raw();
+    let grants: String = [GRANTED, OTHER, own].map(|uid| format!("[[grant]]\nuid = {uid}\nceiling = 'T3'\n")).concat();
     let file = |text| TextFile { name: "test.toml", text };
     let profiles = PROFILES.map(file);
     let sources = Sources {
@@ -91,10 +92,10 @@ pub(super) fn policy(settings: &str) -> Arc<Policy> {
 
 /// People who answer as they were told to; who was told nothing waits until the question is over.
 #[derive(Default)]
-pub(super) struct Script {
+pub(crate) struct Script {
     replies: Mutex<VecDeque<Reply>>,
-    pub(super) asked: Mutex<Vec<(Matter, Words)>>,
-    pub(super) closed: Mutex<Vec<Matter>>,
+    pub(crate) asked: Mutex<Vec<(Matter, Words)>>,
+    pub(crate) closed: Mutex<Vec<Matter>>,
 }
 
 impl Humans for Script {
@@ -121,16 +122,16 @@ impl Humans for Script {
     }
 }
 
-pub(super) struct Stage {
-    pub(super) pipeline: Arc<Pipeline>,
-    pub(super) launcher: Arc<Sim>,
-    pub(super) humans: Arc<Script>,
-    _news: mpsc::Receiver<News>,
+pub(crate) struct Stage {
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) launcher: Arc<Sim>,
+    pub(crate) humans: Arc<Script>,
+    pub(crate) news: Mutex<Option<mpsc::Receiver<News>>>,
     directory: TempDir,
 }
 
 impl Stage {
-    pub(super) fn new(settings: &str) -> Self {
+    pub(crate) fn new(settings: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         let (policy, standing) = (policy(settings), Arc::new(Standing::new()));
@@ -140,24 +141,24 @@ impl Stage {
         let (tell, news) = mpsc::channel(64);
         let (sim, script): (Arc<dyn Launcher>, Arc<dyn Humans>) = (launcher.clone(), humans.clone());
         let pipeline = Arc::new(Pipeline::new(policy, sim, script, ledger, standing, tell));
-        Self { pipeline, launcher, humans, _news: news, directory }
+        Self { pipeline, launcher, humans, news: Mutex::new(Some(news)), directory }
     }
 
     /// Tells the next person asked how to answer.
-    pub(super) fn will_reply(&self, reply: Reply) {
+    pub(crate) fn will_reply(&self, reply: Reply) {
         lock(&self.humans.replies).push_back(reply);
     }
 
-    pub(super) async fn submit(&self, uid: u32, words: &[&str]) -> Result<Arc<Ticket>, Failure> {
+    pub(crate) async fn submit(&self, uid: u32, words: &[&str]) -> Result<Arc<Ticket>, Failure> {
         self.pipeline.submit(&caller(uid), ask(words), None).await
     }
 
-    pub(super) async fn submit_in_place(&self, words: &[&str]) -> Result<Arc<Ticket>, Failure> {
+    pub(crate) async fn submit_in_place(&self, words: &[&str]) -> Result<Arc<Ticket>, Failure> {
         self.pipeline.submit(&caller(GRANTED), ask(words), Some(person(GRANTED))).await
     }
 
     /// The phases of the log's records, oldest first, with the code if there is one.
-    pub(super) fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         let word = |record: &Record| {
             let phase = serde_json::to_value(record.phase).unwrap();
             let code = record.code.map(|code| format!(" {code}")).unwrap_or_default();
@@ -166,7 +167,7 @@ impl Stage {
         self.records().iter().map(word).collect()
     }
 
-    pub(super) fn records(&self) -> Vec<Record> {
+    pub(crate) fn records(&self) -> Vec<Record> {
         let mut records = Vec::new();
         let log = Log::open(self.directory.path()).unwrap();
         let each = log.each(Direction::Forward, |entry| {
@@ -177,12 +178,12 @@ impl Stage {
         records
     }
 
-    pub(super) fn ran(&self) -> bool {
+    pub(crate) fn ran(&self) -> bool {
         self.launcher.asked().iter().any(|what| what == "run")
     }
 }
 
-pub(super) fn caller(uid: u32) -> Caller {
+pub(crate) fn caller(uid: u32) -> Caller {
     Caller {
         uid: Uid::try_from(uid).unwrap(),
         gids: vec![],
@@ -198,14 +199,14 @@ pub(super) fn caller(uid: u32) -> Caller {
 }
 
 /// A person can only be made from a message, here as there.
-pub(super) fn person(uid: u32) -> Person {
+pub(crate) fn person(uid: u32) -> Person {
     let message = Message::method_call("/a", "Submit").sender(format!(":1.{uid}")).build(&()).unwrap();
     let (here, follow) = watch::channel(());
     std::mem::drop(tokio::spawn(async move { here.closed().await }));
     Person::sender_of(&message.header(), &caller(uid), follow).unwrap()
 }
 
-pub(super) fn ask(words: &[&str]) -> Ask {
+pub(crate) fn ask(words: &[&str]) -> Ask {
     let argv = Argv::new(words.iter().map(|word| (*word).to_owned()).collect()).unwrap();
     let action =
         Action { argv, cwd: CleanPath::new("/").unwrap(), env: Default::default(), stdin: None, timeout_ms: None };
@@ -219,18 +220,18 @@ pub(super) fn ask(words: &[&str]) -> Ask {
     }
 }
 
-pub(super) fn yes() -> Answer {
+pub(crate) fn yes() -> Answer {
     Answer::Yes(Approver { uid: Uid::ROOT, kind: ApprovalKind::Challenge, latency_ms: 1 })
 }
 
 /// The end of a request, which must come soon.
-pub(super) async fn end(ticket: &Ticket) -> Result<&crate::tickets::Ran, countersign_core::code::Code> {
+pub(crate) async fn end(ticket: &Ticket) -> Result<&crate::tickets::Ran, countersign_core::code::Code> {
     let end = tokio::time::timeout(Duration::from_secs(10), ticket.over()).await.unwrap().unwrap();
     end.result.as_ref().map_err(|failure| failure.code)
 }
 
 /// Waits until the request has come that far.
-pub(super) async fn until(ticket: &Ticket, phase: Phase) {
+pub(crate) async fn until(ticket: &Ticket, phase: Phase) {
     for _ in 0..500 {
         if ticket.phase() >= phase {
             return;

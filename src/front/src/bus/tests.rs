@@ -1,0 +1,239 @@
+//! The interfaces over a real bus daemon of their own: who calls is proven by it, and who leaves is noticed.
+
+use std::collections::HashMap;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use countersign_core::tier::Tier;
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+use tokio::time::{sleep, timeout};
+use zbus::proxy::Proxy;
+use zbus::{OwnedVariant, Variant};
+
+use super::*;
+use crate::lock::lock;
+use crate::pipeline::tests::stage::Stage;
+use crate::tickets::Phase;
+
+const CONFIG: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <listen>unix:path=@PATH@</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy>
+</busconfig>"#;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+type Asked<'a> = HashMap<&'a str, Variant<'a>>;
+type Answered = HashMap<String, OwnedVariant>;
+
+/// A bus daemon, and a broker on it.
+struct Town {
+    daemon: Child,
+    address: String,
+    stage: Stage,
+    stops: Mutex<mpsc::Receiver<StopCall>>,
+    _broker: Connection,
+    _directory: TempDir,
+}
+
+impl Drop for Town {
+    fn drop(&mut self) {
+        self.daemon.kill().ok();
+        self.daemon.wait().ok();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test's own bus daemon is a process")]
+fn daemon(config: &std::path::Path) -> Child {
+    let file = format!("--config-file={}", config.display());
+    Command::new("dbus-daemon").args([&file, "--nofork", "--nosyslog"]).stderr(Stdio::null()).spawn().unwrap()
+}
+
+impl Town {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("bus");
+        let config = directory.path().join("bus.conf");
+        std::fs::write(&config, CONFIG.replace("@PATH@", &socket.display().to_string())).unwrap();
+        let daemon = daemon(&config);
+        let address = format!("unix:path={}", socket.display());
+        let connection = connect(&address).await;
+        let stage = Stage::new("");
+        let news = lock(&stage.news).take().unwrap();
+        let (stop, stops) = mpsc::channel(1);
+        serve(&connection, Arc::clone(&stage.pipeline), news, stop).await.unwrap();
+        Self { daemon, address, stage, stops: Mutex::new(stops), _broker: connection, _directory: directory }
+    }
+
+    async fn client(&self) -> Client {
+        Client(connect(&self.address).await)
+    }
+
+    /// Waits until nothing is open any more.
+    async fn settle(&self) {
+        let settled = async {
+            while !self.stage.pipeline.tickets.unfinished().is_empty() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, settled).await.unwrap();
+    }
+}
+
+/// The daemon takes a moment until it listens.
+async fn connect(address: &str) -> Connection {
+    let begun = Instant::now();
+    loop {
+        match zbus::connection::Builder::address(address).build().await {
+            Ok(connection) => return connection,
+            Err(error) if begun.elapsed() > PATIENCE => panic!("{error}"),
+            Err(_) => sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
+
+struct Client(Connection);
+
+impl Client {
+    async fn call<B, R>(&self, path: &str, interface: &str, method: &str, body: &B) -> Result<R, String>
+    where
+        B: serde::Serialize + zbus::DynamicType,
+        R: for<'d> zbus::wire::DynamicDeserialize<'d>,
+    {
+        let proxy: Proxy<'_> = Proxy::new(&self.0, NAME, path.to_owned(), interface.to_owned()).await.unwrap();
+        match timeout(PATIENCE, proxy.call_method(method, body)).await.unwrap() {
+            Ok(reply) => Ok(reply.body().deserialize().unwrap()),
+            Err(zbus::Error::MethodError(name, _, _)) => Err(name.as_str().rsplit('.').next().unwrap().to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    async fn submit(&self, words: &[&str]) -> Result<OwnedObjectPath, String> {
+        self.call(OBJECT, NAME, "Submit", &asked(words)).await
+    }
+
+    async fn result(&self, request: &OwnedObjectPath) -> Result<Answered, String> {
+        self.call(request.as_str(), "org.countersign.Broker1.Request", "Result", &()).await
+    }
+}
+
+fn asked<'a>(words: &[&'a str]) -> Asked<'a> {
+    HashMap::from([("argv", Variant::from(words.to_vec()))])
+}
+
+fn text(answered: &Answered, key: &str) -> String {
+    answered[key].downcast_ref::<&str>().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_is_who_the_bus_says_and_gets_its_result() {
+    let town = Town::new().await;
+    let client = town.client().await;
+    let request = client.submit(&["echo", "hello"]).await.unwrap();
+    let result = client.result(&request).await.unwrap();
+    assert_eq!((text(&result, "ended").as_str(), text(&result, "tier").as_str()), ("exited", "T0"));
+    assert_eq!(result["status"].downcast_ref::<i32>().unwrap(), 0);
+    let record = town.stage.records().remove(0);
+    let asker = record.caller.unwrap();
+    assert_eq!((asker.uid.get(), asker.pid), (rustix::process::getuid().as_raw(), std::process::id()));
+    assert_eq!(asker.bus_name, client.0.unique_name().unwrap().as_str());
+    assert!(!asker.gids.is_empty() && asker.start_time > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_failure_has_its_name_on_the_bus() {
+    let town = Town::new().await;
+    let client = town.client().await;
+    let with = |key, value| HashMap::from([("argv", Variant::from(vec!["echo"])), (key, value)]);
+    for (request, error) in [
+        (with("uid", Variant::from(0_u32)), "InvalidRequest"),
+        (with("cwd", Variant::from("relative")), "InvalidRequest"),
+        (with("stdin", Variant::from("text")), "InvalidRequest"),
+        (HashMap::from([("argv", Variant::from(1_i32))]), "InvalidRequest"),
+        (asked(&["missing"]), "LaunchFailed"),
+        (asked(&["destroy"]), "ModeCeiling"),
+        (with("max_tier", Variant::from("T9")), "InvalidRequest"),
+    ] {
+        let answered: Result<OwnedObjectPath, String> = client.call(OBJECT, NAME, "Submit", &request).await;
+        assert_eq!(answered.unwrap_err(), error, "{request:?}");
+    }
+    let phases = town.stage.log();
+    assert_eq!(phases.len(), 7, "one record each: {phases:?}");
+    let approvals = "org.countersign.Broker1.Approvals";
+    let unknown: Result<(), _> = client.call(OBJECT, approvals, "Approve", &("0".repeat(32), "")).await;
+    assert_eq!(unknown.unwrap_err(), "InvalidRequest");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_huge_dictionary_is_refused_without_being_read() {
+    let town = Town::new().await;
+    let client = town.client().await;
+    let keys: Vec<String> = (0..100_000).map(|at| format!("k{at}")).collect();
+    let huge: Asked<'_> = keys.iter().map(|key| (key.as_str(), Variant::from("x"))).collect();
+    let begun = Instant::now();
+    let answered: Result<OwnedObjectPath, String> = client.call(OBJECT, NAME, "Submit", &huge).await;
+    assert_eq!(answered.unwrap_err(), "InvalidRequest");
+    assert!(begun.elapsed() < PATIENCE / 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_at_any_moment_leaves_nothing_behind() {
+    let town = Town::new().await;
+    for round in 0..400_u64 {
+        let client = town.client().await;
+        let body = asked(if round % 2 == 0 { &["change"] } else { &["wait"] });
+        let call = client.call::<_, OwnedObjectPath>(OBJECT, NAME, "Submit", &body);
+        // Gone before the message was read, while the caller is proven, while it is judged, after the answer.
+        drop(timeout(Duration::from_micros(round * 20), call).await);
+        client.0.close().await.unwrap();
+    }
+    town.settle().await;
+    let last = town.client().await;
+    let request = last.submit(&["echo", "still here"]).await.unwrap();
+    assert_eq!(text(&last.result(&request).await.unwrap(), "ended"), "exited");
+    let approved = town.stage.records().iter().any(|record| !record.approvers.is_empty());
+    assert!(!approved, "nothing was approved, so nothing that waits ran");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_ends_with_its_caller() {
+    let town = Town::new().await;
+    let client = town.client().await;
+    client.submit(&["wait"]).await.unwrap();
+    let [ticket] = <[_; 1]>::try_from(town.stage.pipeline.tickets.unfinished()).unwrap();
+    crate::pipeline::tests::stage::until(&ticket, Phase::Running).await;
+    client.0.close().await.unwrap();
+    town.settle().await;
+    assert_eq!(town.stage.launcher.asked(), ["pin", "run", "cancel"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_hears_how_far_and_nothing_else() {
+    let town = Town::new().await;
+    let (client, other) = (town.client().await, town.client().await);
+    let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).sender(NAME).build().unwrap();
+    let mut heard = MessageStream::for_match_rule(rule, &other.0, None).await.unwrap();
+    let request = client.submit(&["echo", "a secret"]).await.unwrap();
+    client.result(&request).await.unwrap();
+    let next = poll_fn(|context| Pin::new(&mut heard).poll_next(context));
+    let signal = timeout(PATIENCE, next).await.unwrap().unwrap().unwrap();
+    let (id, phase, tier): (String, String, String) = signal.body().deserialize().unwrap();
+    assert!(request.as_str().ends_with(&id));
+    assert_eq!((phase.as_str(), tier.as_str()), ("running", Tier::T0.name()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_reaches_whoever_ends_the_broker() {
+    let town = Town::new().await;
+    let client = town.client().await;
+    let obey = async {
+        let call = town.stops.lock().await.recv().await.unwrap();
+        format!("{call:?}")
+    };
+    let stop = client.call::<_, ()>(OBJECT, NAME, "Stop", &"enough");
+    let (said, answered) = tokio::join!(obey, stop);
+    answered.unwrap();
+    assert!(said.contains("enough") && said.contains("uid "), "{said}");
+}
