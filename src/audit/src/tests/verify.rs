@@ -174,3 +174,44 @@ fn a_log_in_use_is_verified_as_it_is() {
         );
     }
 }
+
+#[test]
+fn the_written_format_names_every_member_and_every_rule() {
+    let format = include_str!("../../../../docs/audit-format.md");
+    let outcome = countersign_core::outcome::Outcome {
+        ended: countersign_core::outcome::Ended::Exited(0),
+        enforced: vec![countersign_core::outcome::Layer { step: "landlock".to_owned(), gives: "abi 7".to_owned() }],
+        started: countersign_core::time::Moment::from_millis(1),
+        duration_us: 1,
+        cpu_us: 1,
+        peak_kib: 1,
+    };
+    let stream = countersign_core::outcome::Stream { sha256: Digest::ZERO, length: 0, truncated: false };
+    let act = countersign_core::record::Act::Stop;
+    let mut drafts = six();
+    drafts.push(intent(9).record().result(&super::stamp()).with_outcome(&outcome).with_streams(&stream, &stream));
+    drafts.push(Draft::control(&super::stamp(), act, "0", "why"));
+    for draft in drafts {
+        let record = serde_json::to_value(draft.record()).unwrap();
+        let inner = ["caller", "ruleset", "stdout", "executable"].map(|name| record.get(name).cloned());
+        for object in inner.into_iter().flatten().chain([record]) {
+            for name in object.as_object().unwrap().keys() {
+                assert!(format.contains(&format!("`{name}`")), "{name}");
+            }
+        }
+    }
+    for rule in [
+        Rule::Readable,
+        Rule::Schema,
+        Rule::Type,
+        Rule::Sequence,
+        Rule::Hash,
+        Rule::Form,
+        Rule::Chain,
+        Rule::Pair,
+        Rule::Head,
+        Rule::Journal,
+    ] {
+        assert!(format.contains(&format!("`{}`", rule.name())), "{rule:?}");
+    }
+}

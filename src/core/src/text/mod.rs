@@ -64,7 +64,7 @@ pub fn shown(text: &str, bound: usize) -> Shown {
 /// "your password: …" is no secret.
 #[must_use]
 pub fn sentence(text: &str, bound: usize) -> Shown {
-    Shown(bounded(&visible(text, Medium::Plain), bound))
+    Shown(bounded(&visible(text, Medium::Plain), bound.max(LEAST_BOUND)))
 }
 
 /// The same between double quotes, so that one sees where the caller's words end.
