@@ -13,14 +13,15 @@ use countersign_core::code::{Code, Failure};
 use countersign_core::environment::Environment;
 use countersign_core::path::CleanPath;
 use countersign_core::plan::{Interpreter, Pinned, PinnedDirectory, PinnedFile};
+use countersign_core::text::{self, Shown};
 use rustix::fs::{FileType, Stat};
 
 use crate::walk::{Found, Trust, WalkError, walk};
 use content::Contents;
 use shebang::Shebang;
 
-/// The most characters of a caller's word in a sentence.
-const SHOWN: usize = 120;
+/// The most bytes of a caller's word in a sentence.
+const SHOWN: usize = 160;
 /// The bits that let anybody execute.
 const EXECUTABLE: u32 = 0o111;
 
@@ -185,10 +186,9 @@ fn unreadable(path: &CleanPath) -> Failure {
     Failure::new(Code::LaunchFailed, format!("{} cannot be read.", quoted(path.as_str())))
 }
 
-/// A caller's word in our sentence: quoted, bounded, with everything that is not plain made visible.
-fn quoted(word: &str) -> String {
-    let short: String = word.chars().take(SHOWN).collect();
-    format!("{short:?}")
+/// A caller's word in our sentence.
+fn quoted(word: &str) -> Shown {
+    text::quoted(word, SHOWN)
 }
 
 #[cfg(test)]

@@ -122,10 +122,9 @@ impl Serve {
             self.wait()?;
             self.channel.flush()?;
             self.report_ends()?;
-            while let Some(next) = self.take()? {
-                if next == Next::End {
-                    return Ok(());
-                }
+            // One at a time, so that no flood of messages keeps a job past its deadline.
+            if self.take()? == Next::End {
+                return Ok(());
             }
             self.report_ends()?;
             if self.work.state == State::Draining && self.work.jobs.is_empty() && !self.channel.has_more() {
@@ -160,15 +159,15 @@ impl Serve {
     }
 
     /// Takes one message, if there is one.
-    fn take(&mut self) -> Result<Option<Next>, ServeError> {
+    fn take(&mut self) -> Result<Next, ServeError> {
         match self.channel.receive()? {
-            Received::Message(message, files) => self.act(*message, files).map(Some),
-            Received::Nothing => Ok(None),
-            Received::End => Ok(Some(Next::End)),
+            Received::Message(message, files) => self.act(*message, files).map(|()| Next::GoOn),
+            Received::Nothing => Ok(Next::GoOn),
+            Received::End => Ok(Next::End),
         }
     }
 
-    fn act(&mut self, message: ToLauncher<Claim>, files: Vec<OwnedFd>) -> Result<Next, ServeError> {
+    fn act(&mut self, message: ToLauncher<Claim>, files: Vec<OwnedFd>) -> Result<(), ServeError> {
         match message {
             ToLauncher::Pin { id, argv, cwd } => self.pin(id, &argv, &cwd)?,
             ToLauncher::Run { order } => {
@@ -187,7 +186,7 @@ impl Serve {
                 self.channel.tell(&FromLauncher::Reloaded { result })?;
             }
         }
-        Ok(Next::GoOn)
+        Ok(())
     }
 
     fn pin(&mut self, id: RequestId, argv: &Argv, cwd: &CleanPath) -> Result<(), ServeError> {

@@ -5,9 +5,12 @@
 
 use super::{Network, Place, Profile, Written};
 use crate::target::{Access, Target, TargetKind};
+use crate::text;
 
 /// The most targets that are named in full; the rest is counted.
 const NAMED: usize = 4;
+/// The most bytes of one name.
+const BOUND: usize = 256;
 
 impl Profile {
     /// In one or two sentences what a job in this profile may touch when it acts on these targets.
@@ -55,7 +58,7 @@ fn named(targets: &[Target]) -> String {
     if paths.is_empty() {
         return "no file at all".to_owned();
     }
-    let shown: Vec<String> = paths.iter().take(NAMED).map(|target| format!("{:?}", target.name)).collect();
+    let shown: Vec<String> = paths.iter().take(NAMED).map(|target| text::quoted(&target.name, BOUND).into()).collect();
     match paths.len().saturating_sub(NAMED) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
