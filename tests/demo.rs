@@ -72,14 +72,17 @@ fn a_restart(machine: &Machine) -> Result<()> {
 
 fn a_refusal(machine: &Machine) -> Result<()> {
     scene("3. A human may say no, and why.")?;
-    let mut client =
-        start(machine, AGENT, &["countersign", "run", "--reason", "cleaning up", "--", "userdel", "stranger"])?;
+    let mut client = start(
+        machine,
+        AGENT,
+        &["countersign", "run", "--reason", "saving memory", "--", "systemctl", "stop", "web.service"],
+    )?;
     let id = the_waiting(machine)?;
-    play(machine, "root", &["countersign", "refuse", &id, "--reason", "that account is in use"])?.ok()?;
+    play(machine, "root", &["countersign", "refuse", &id, "--reason", "people are using it"])?.ok()?;
     let output = client.wait(PATIENCE)?;
     told(&output)?;
     ensure!(output.code == 123, "{output:?}");
-    machine.run(["id", "stranger"])?.ok().context("the account is still there")?;
+    machine.run(["systemctl", "is-active", "web.service"])?.ok().context("the service still runs")?;
     Ok(())
 }
 
@@ -95,8 +98,11 @@ fn a_denial(machine: &Machine) -> Result<()> {
 
 fn the_kill_switch(machine: &Machine) -> Result<()> {
     scene("5. The kill switch ends everything at once, and only an operator brings it back. The log shows all of it.")?;
-    let mut client =
-        start(machine, AGENT, &["countersign", "run", "--", "sh", "-c", "setsid sleep 1000 & sleep 1000"])?;
+    let mut client = start(
+        machine,
+        AGENT,
+        &["countersign", "run", "--", "sh", "-c", "touch /etc/begun; setsid sleep 1000 & sleep 1000"],
+    )?;
     promises::approve_the_waiting(machine)?;
     promises::until("the job", || Ok((machine.pids_of("sleep 1000").len() >= 2).then_some(())))?;
     say("A job runs, with a child that made a session of its own.")?;

@@ -8,8 +8,8 @@ mod tests {
     use harness::users::AGENT;
     use promises::{PATIENCE, approve_the_waiting, ask, installed, log, until};
 
-    /// A job that leaves a grandchild in a session of its own and then lingers.
-    const SURVIVOR: &str = "setsid setsid sh -c 'exec sleep 4242' & exec sleep 4243";
+    /// A job that a human approves, that leaves a grandchild in a session of its own and then lingers.
+    const SURVIVOR: &str = "touch /etc/begun; setsid setsid sh -c 'exec sleep 4242' & exec sleep 4243";
     /// A refused call answers long before the bus would give up on a start (25 s).
     const AT_ONCE: Duration = Duration::from_secs(2);
 
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn a_restart_drains_and_does_not_latch() -> anyhow::Result<()> {
         let machine = installed().boot()?;
-        let mut client = ask(&machine, &["sh", "-c", "sleep 1; exit 9"])?;
+        let mut client = ask(&machine, &["sh", "-c", "touch /etc/begun; sleep 1; exit 9"])?;
         approve_the_waiting(&machine)?;
         until("the job", || Ok((!machine.pids_of("sleep 1").is_empty()).then_some(())))?;
         machine.run(["systemctl", "restart", "countersignd"])?.ok()?;

@@ -20,7 +20,7 @@ flags = ["-c <text>"]
 must_match = ["python3 -c 'print(1)'"]
 "#;
 
-    /// Each attempt prints its name and the error it met, or `DONE`.
+    /// Each attempt prints its name and the error it met, or `DONE`. Tracing seizes, because attaching would stop init.
     const ATTEMPTS: &str = r#"
 import ctypes, os, socket, subprocess
 libc = ctypes.CDLL(None, use_errno=True)
@@ -46,8 +46,6 @@ for where in ["/etc/made", "/root/made", "/var/lib/made", "/usr/made", "/run/mad
 attempt("write", lambda: open("/etc/hostname", "r+"))
 attempt("append", lambda: open("/etc/hostname", "a"))
 attempt("truncate", lambda: os.truncate("/etc/hostname", 0))
-attempt("unlink", lambda: os.unlink("/etc/hostname"))
-attempt("rename", lambda: os.rename("/etc/hostname", "/etc/hostname2"))
 attempt("link", lambda: os.link("/etc/hostname", "/etc/hostname2"))
 attempt("chmod", lambda: os.chmod("/etc/hostname", 0o777))
 attempt("chmod owned", lambda: os.chmod("/var/tmp/owned", 0o4777))
@@ -55,24 +53,30 @@ attempt("chown", lambda: os.chown("/etc/hostname", 1, 1))
 attempt("setxattr", lambda: os.setxattr("/var/tmp/owned", "user.x", b"x"))
 attempt("setxattr etc", lambda: os.setxattr("/etc/hostname", "user.x", b"x"))
 attempt("utime", lambda: os.utime("/var/tmp/owned"))
-attempt("setuid", lambda: os.setuid(0))
 attempt("mount", lambda: syscall(165, b"none", b"/mnt", b"tmpfs", 0, 0))
-attempt("unshare", lambda: syscall(272, 0x10000000))
-attempt("ptrace", lambda: syscall(101, 16, 1, 0, 0))
-attempt("kill init", lambda: os.kill(1, 15))
+attempt("ptrace", lambda: syscall(101, 0x4206, 1, 0, 0))
+attempt("kill init", lambda: os.kill(1, 0))
 attempt("inet", inet)
 attempt("packet", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
 attempt("vsock", lambda: socket.socket(40, socket.SOCK_STREAM))
 attempt("shadow", lambda: open("/etc/shadow").read())
 attempt("private", lambda: socket.socket(socket.AF_UNIX).connect("/run/systemd/private"))
 attempt("log", lambda: open("/var/lib/counter" + "sign/audit.db", "rb").read(1))
-attempt("stop a unit", lambda: subprocess.run(["busctl", "call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "StopUnit", "ss", "dbus.service", "replace"], check=True, capture_output=True))
-attempt("stop by systemctl", lambda: subprocess.run(["systemctl", "--no-ask-password", "stop", "victim"], check=True, capture_output=True))
+attempt("stop a unit", lambda: subprocess.run(["busctl", "call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "StopUnit", "ss", "victim.service", "replace"], check=True, capture_output=True))
+attempt("stop by systemctl", lambda: subprocess.run(["systemctl", "--no-ask-password", "stop", "other.service"], check=True, capture_output=True))
+attempt("rename", lambda: os.rename("/etc/hostname", "/etc/hostname3"))
+attempt("unlink", lambda: os.unlink("/etc/hostname"))
+attempt("setuid", lambda: os.setuid(0))
+attempt("unshare", lambda: syscall(272, 0x10000000))
 "#;
+
+    const UNITS: [&str; 2] = ["victim.service", "other.service"];
 
     fn machine() -> anyhow::Result<Machine> {
         let machine = installed_with("rules.d/99-wrong.toml", WRONG).lift_protections().boot()?;
-        machine.run(["systemd-run", "--unit=victim", "sleep", "infinity"])?.ok()?;
+        for unit in UNITS {
+            machine.run(["systemd-run", &format!("--unit={unit}"), "sleep", "infinity"])?.ok()?;
+        }
         machine.run(["install", "-m", "666", "-o", "_countersign-observe", "/dev/null", "/var/tmp/owned"])?.ok()?;
         Ok(machine)
     }
@@ -86,7 +90,9 @@ attempt("stop by systemctl", lambda: subprocess.run(["systemctl", "--no-ask-pass
         let done: Vec<&str> = output.stdout.lines().filter(|line| line.ends_with("DONE")).collect();
         assert!(done.is_empty(), "{done:?}\n{}", output.stdout);
         assert!(output.stdout.lines().count() > 40, "every attempt was made: {}", output.stdout);
-        machine.run(["systemctl", "is-active", "--quiet", "victim"])?.ok()?;
+        for unit in UNITS {
+            machine.run(["systemctl", "is-active", "--quiet", unit])?.ok()?;
+        }
         Ok(())
     }
 
