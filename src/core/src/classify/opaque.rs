@@ -14,7 +14,9 @@ use crate::path::CleanPath;
 use crate::tier::Tier;
 
 /// The most rough words that are looked at; a text with more is refused.
-const MAX_WORDS: usize = 4_096;
+const MAX_WORDS: usize = 2_048;
+/// The most functions that are looked at; a text with more is refused.
+const MAX_FUNCTIONS: usize = 64;
 /// The most changes of directory that are followed.
 const MAX_MOVES: usize = 8;
 
@@ -38,7 +40,7 @@ pub(super) struct Rough {
 
 /// Looks through opaque text; nothing if it has more words than are looked at.
 pub(super) fn scan(rules: &Rules, text: &str, cwd: Option<&CleanPath>) -> Option<Scan> {
-    let denied = deny::named(text).or_else(|| fork_bomb(text.as_bytes()));
+    let denied = deny::named(text).or(fork_bomb(text.as_bytes())?);
     let mut scan = Scan { denied, ..Scan::default() };
     // A shell's usual way to write a blank without a blank.
     let spaced = if text.contains("IFS") { text.replace("${IFS}", " ").replace("$IFS", " ") } else { text.to_owned() };
@@ -49,6 +51,9 @@ pub(super) fn scan(rules: &Rules, text: &str, cwd: Option<&CleanPath>) -> Option
         while !rest.is_empty() {
             let (sentence, after) = sentence(rest, quotes);
             rest = after;
+            if sentence.is_empty() {
+                continue;
+            }
             words = words.saturating_add(sentence.len());
             if words > MAX_WORDS {
                 return None;
@@ -111,14 +116,18 @@ fn command(rules: &Rules, sentence: Vec<Word<'_>>) -> Option<Rough> {
     (known || !rough.written.is_empty()).then_some(rough)
 }
 
-/// A function that pipes itself into itself in the background: `f(){ f|f& };f`.
-fn fork_bomb(text: &[u8]) -> Option<Hit> {
+/// A function that pipes itself into itself in the background: `f(){ f|f& };f`. Outer nothing: too many functions.
+#[expect(clippy::option_option, reason = "whether it was looked at, and what was found")]
+fn fork_bomb(text: &[u8]) -> Option<Option<Hit>> {
     const WINDOW: usize = 256;
     if ![b'(', b'{', b'|', b'&'].iter().all(|byte| text.contains(byte)) {
-        return None;
+        return Some(None);
     }
     let dense: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    for (at, three) in dense.windows(3).enumerate().filter(|(_, three)| *three == b"(){") {
+    for (count, (at, three)) in dense.windows(3).enumerate().filter(|(_, three)| *three == b"(){").enumerate() {
+        if count >= MAX_FUNCTIONS {
+            return None;
+        }
         let head = dense.get(at.saturating_sub(64)..at).unwrap_or_default();
         let start = head.iter().rposition(|byte| b";&|{}()".contains(byte)).map_or(0, |place| place.saturating_add(1));
         let name = head.get(start..).unwrap_or_default();
@@ -128,10 +137,10 @@ fn fork_bomb(text: &[u8]) -> Option<Hit> {
         let calls = |part: &[u8]| part == name || part.strip_suffix(b"&") == Some(name);
         let itself = body.split(|byte| b"|;".contains(byte)).filter(|part| calls(part)).count();
         if !name.is_empty() && itself >= 2 && body.contains(&b'|') && body.contains(&b'&') {
-            return Some(deny::FORK_BOMB);
+            return Some(Some(deny::FORK_BOMB));
         }
     }
-    None
+    Some(None)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

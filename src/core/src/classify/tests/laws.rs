@@ -72,9 +72,14 @@ fn word() -> impl Strategy<Value = String> {
     prop_oneof![8 => proptest::sample::select(&PIECES[..]).prop_map(str::to_owned), 1 => "[^\\x00]{0,12}", 1 => "-{0,2}[a-zA-Z=]{1,6}"]
 }
 
+/// A command whose first word is a program and not an option or an assignment of whatever stands before it.
 fn command() -> impl Strategy<Value = Vec<String>> {
-    proptest::collection::vec(word(), 1..10)
-        .prop_filter("a program", |words| !words[0].is_empty() && !words[0].starts_with('-') && !words[0].contains('='))
+    proptest::collection::vec(word(), 1..10).prop_map(|mut words| {
+        if words[0].is_empty() || words[0].starts_with('-') || words[0].contains('=') {
+            words[0] = "ls".to_owned();
+        }
+        words
+    })
 }
 
 fn quoted(words: &[String]) -> String {
@@ -135,7 +140,7 @@ fn wrapped(inner: &[String]) -> Vec<Argv> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::default())]
 
     #[test]
     fn classifying_is_total_and_deterministic(argv in command(), cwd in "(/[a-z.]{0,6}){1,4}") {

@@ -27,10 +27,19 @@ fn shell_text_ends_at_1024_words() {
 }
 
 #[test]
-fn opaque_text_ends_at_4096_rough_words() {
+fn opaque_text_ends_at_2048_rough_words() {
     let text = |count: usize| rule(&Argv::shell(format!("$x{}", " a".repeat(count - 1))).unwrap());
-    assert_eq!(text(4_096).ruling, T2);
-    assert_eq!(ruled_by(&text(4_097)), (Ruling::Deny, "limit.text"));
+    assert_eq!(text(2_048).ruling, T2);
+    assert_eq!(ruled_by(&text(2_049)), (Ruling::Deny, "limit.text"));
+}
+
+#[test]
+fn functions_in_opaque_text_end_at_64() {
+    let text = |count: usize| rule(&Argv::shell("f(){ a|b& };".repeat(count)).unwrap());
+    assert_eq!(text(64).ruling, T2);
+    assert_eq!(ruled_by(&text(65)), (Ruling::Deny, "limit.text"));
+    let hidden = format!("{}b(){{ b|b& }};b", "f(){ a|b& };".repeat(63));
+    assert_eq!(ruled_by(&rule(&Argv::shell(hidden).unwrap())), (Ruling::Deny, "deny.fork-bomb"));
 }
 
 #[test]
