@@ -23,7 +23,7 @@ mod tests {
     ];
 
     fn json(output: &Output) -> anyhow::Result<Value> {
-        Ok(serde_json::from_str(&output.stdout).map_err(|error| anyhow::anyhow!("{error}: {output:?}"))?)
+        serde_json::from_str(&output.stdout).map_err(|error| anyhow::anyhow!("{error}: {output:?}"))
     }
 
     fn run(machine: &Machine, words: &[&str]) -> anyhow::Result<Output> {
