@@ -1,7 +1,7 @@
 //! Reading the log: its end, single entries, all of them in order, and the intents that are still open.
 //!
 //! Enters: a path, or the writer's own database. Leaves: entries as they are stored. Reading believes nothing:
-//! whoever wants to know whether an entry is genuine asks [`crate::verify`].
+//! whoever wants to know whether an entry is genuine asks [`crate::verify()`].
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;

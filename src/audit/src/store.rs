@@ -44,7 +44,7 @@ pub struct Store {
 impl Store {
     /// Opens the log in this directory, or begins one. Directory and files must be ours alone.
     ///
-    /// What an interrupted write left behind is gone afterwards. Only the last entry is checked; [`crate::verify`]
+    /// What an interrupted write left behind is gone afterwards. Only the last entry is checked; [`crate::verify()`]
     /// checks them all.
     ///
     /// # Errors

@@ -205,7 +205,7 @@ const PROC: Places = &[
     ("", Class::Kernel),
 ];
 
-/// What is not named in [`is_harmless_device`] and not in shared memory is a device.
+/// What is not named in `is_harmless_device` and not in shared memory is a device.
 const DEV: Places = &[("fd", Class::Door), ("", Class::Device)];
 
 const RUN: Places = &[
