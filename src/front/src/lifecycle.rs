@@ -39,16 +39,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const EXTEND_EVERY: Duration = Duration::from_secs(2);
 const EXTEND_BY_US: u32 = 10_000_000;
 
-/// A caller's wish to stop everything; `done` is dropped when it is done.
+/// A caller's wish to stop everything, and where it is told that it was done or what of it was not.
 #[derive(Debug)]
 pub(crate) struct StopCall {
     note: StopNote,
-    done: oneshot::Sender<()>,
+    done: Stopped,
 }
+
+type Stopped = oneshot::Sender<Result<(), Failure>>;
 
 impl StopCall {
     /// The wish, and what comes back when it is fulfilled.
-    pub(crate) fn new(note: StopNote) -> (Self, oneshot::Receiver<()>) {
+    pub(crate) fn new(note: StopNote) -> (Self, oneshot::Receiver<Result<(), Failure>>) {
         let (done, wait) = oneshot::channel();
         (Self { note, done }, wait)
     }
@@ -77,7 +79,7 @@ impl Signals {
 
 /// How the broker ends.
 enum Ending {
-    Stop(StopNote, Option<oneshot::Sender<()>>),
+    Stop(StopNote, Option<Stopped>),
     Restart,
     Shutdown,
     Broken,
@@ -149,7 +151,7 @@ async fn end(
 }
 
 /// The kill switch. The launcher comes first: what is recorded and answered comes after the jobs have ended.
-async fn stop(pipeline: &Arc<Pipeline>, note: StopNote, done: Option<oneshot::Sender<()>>) -> ExitCode {
+async fn stop(pipeline: &Arc<Pipeline>, note: StopNote, done: Option<Stopped>) -> ExitCode {
     pipeline.standing.stop();
     let draft = |stamp: &_| Draft::control(stamp, Act::Stop, &note.who, &note.why);
     let draft = draft(&pipeline.ledger.stamp(&pipeline.policy()));
@@ -157,11 +159,14 @@ async fn stop(pipeline: &Arc<Pipeline>, note: StopNote, done: Option<oneshot::Se
     withdraw(pipeline, Withdrawal::Stopped);
     let draft = stopped.as_ref().err().into_iter().fold(draft, Draft::with_failure);
     drop(timeout(LAST_WORDS, pipeline.ledger.write(draft)).await);
-    let code = farewell(pipeline, "stop").await;
-    drop(done);
+    farewell(pipeline, "stop").await;
+    if let Some(done) = done {
+        // A caller that left meanwhile is no reason to stay.
+        drop(done.send(stopped));
+    }
     sleep(FAREWELL).await;
-    // Without the latch on disk a failure is what keeps PID 1 from taking this for a stop in good order.
-    stopped.map_or(ExitCode::FAILURE, |()| code)
+    // Also where the latch could not be engaged or the record not written: a failure would have PID 1 start us anew.
+    ExitCode::SUCCESS
 }
 
 /// Nothing begins any more; waits until what runs has finished, within the limit.

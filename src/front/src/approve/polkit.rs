@@ -27,7 +27,7 @@ use crate::clock;
 use crate::launch::Soon;
 
 /// How long polkit may take where no human is involved.
-const AT_ONCE: Duration = Duration::from_secs(10);
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// A person who can be asked: the sender of one message.
 #[derive(Debug)]

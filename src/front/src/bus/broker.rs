@@ -72,10 +72,9 @@ impl Broker {
         }
         let why: String = reason.chars().take(MAX_REASON).collect();
         let (call, stopped) = StopCall::new(StopNote { time: clock::now(), who: format!("uid {}", caller.uid), why });
-        // A full queue means that a stop is under way; so does a closed one.
-        drop(self.0.stop.try_send(call));
-        drop(stopped.await);
-        Ok(())
+        let under_way = || Failure::new(Code::Stopped, "The broker is being stopped already.");
+        self.0.stop.try_send(call).map_err(|_| under_way())?;
+        Ok(stopped.await.unwrap_or_else(|_| Err(under_way()))?)
     }
 
     #[zbus(property(emits_changed_signal = "false"))]

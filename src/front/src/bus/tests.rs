@@ -228,12 +228,9 @@ async fn everybody_hears_how_far_and_nothing_else() {
 async fn a_stop_reaches_whoever_ends_the_broker() {
     let town = Town::new().await;
     let client = town.client().await;
-    let obey = async {
-        let call = town.stops.lock().await.recv().await.unwrap();
-        format!("{call:?}")
-    };
+    let hear = async { format!("{:?}", town.stops.lock().await.recv().await.unwrap()) };
     let stop = client.call::<_, ()>(OBJECT, NAME, "Stop", &"enough");
-    let (said, answered) = tokio::join!(obey, stop);
-    answered.unwrap();
+    let (said, answered) = tokio::join!(hear, stop);
+    assert_eq!(answered.unwrap_err(), "Stopped", "nobody said that it was done");
     assert!(said.contains("enough") && said.contains("uid "), "{said}");
 }
