@@ -98,8 +98,8 @@ pub(crate) async fn live(
         tokio::select! {
             biased;
             Some(call) = stops.recv() => break Ending::Stop(call.note, Some(call.done)),
-            _ = signals.end.recv() => break told_to_end(&connection).await,
-            _ = signals.interrupt.recv() => break told_to_end(&connection).await,
+            _ = signals.end.recv() => break told_to_end(&pipeline, &connection).await,
+            _ = signals.interrupt.recv() => break told_to_end(&pipeline, &connection).await,
             _ = signals.reload.recv() => crate::config::reload(&pipeline).await,
             () = pipeline.launcher.gone() => break Ending::Broken,
             () = connection.closed() => break Ending::Broken,
@@ -116,7 +116,9 @@ fn by_systemctl() -> StopNote {
     StopNote { time: clock::now(), who: "systemctl".to_owned(), why: "the service was stopped".to_owned() }
 }
 
-async fn told_to_end(connection: &Connection) -> Ending {
+/// Whatever we are told to end for, nothing begins any more.
+async fn told_to_end(pipeline: &Pipeline, connection: &Connection) -> Ending {
+    pipeline.standing.wind_down(Intake::Draining);
     match manager::why(connection).await {
         Why::Stop => Ending::Stop(by_systemctl(), None),
         Why::Restart => Ending::Restart,
@@ -143,10 +145,15 @@ async fn end(
         }
         Ending::Shutdown => {
             pipeline.standing.wind_down(Intake::Closed);
-            withdraw(pipeline, Withdrawal::Restarting);
+            withdraw(pipeline, Withdrawal::ShuttingDown);
             farewell(pipeline, "shutdown").await
         }
-        Ending::Broken => ExitCode::FAILURE,
+        Ending::Broken => {
+            pipeline.standing.wind_down(Intake::Closed);
+            withdraw(pipeline, Withdrawal::Restarting);
+            last_words(pipeline).await;
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -171,7 +178,6 @@ async fn stop(pipeline: &Arc<Pipeline>, note: StopNote, done: Option<Stopped>) -
 
 /// Nothing begins any more; waits until what runs has finished, within the limit.
 async fn drain(pipeline: &Arc<Pipeline>) {
-    pipeline.standing.wind_down(Intake::Draining);
     withdraw(pipeline, Withdrawal::Restarting);
     let limit = pipeline.policy().settings().drain();
     let extend = async {
@@ -202,14 +208,19 @@ fn withdraw(pipeline: &Pipeline, by: Withdrawal) {
     pipeline.tickets.unfinished().iter().for_each(|ticket| ticket.withdraw(by));
 }
 
-/// Lets every request write its end and answer its caller, records ours, and closes the log; all within a bound.
-async fn farewell(pipeline: &Arc<Pipeline>, why: &str) -> ExitCode {
-    let finish = async {
+/// Lets every request write its end and answer its caller, within a bound.
+async fn last_words(pipeline: &Pipeline) {
+    let all = async {
         for ticket in pipeline.tickets.unfinished() {
             ticket.over().await;
         }
     };
-    drop(timeout(LAST_WORDS, finish).await);
+    drop(timeout(LAST_WORDS, all).await);
+}
+
+/// The end in good order: the requests' records, ours, and the log is closed; all within a bound.
+async fn farewell(pipeline: &Arc<Pipeline>, why: &str) -> ExitCode {
+    last_words(pipeline).await;
     let record = async {
         let written = pipeline.ledger.write(Draft::end(&pipeline.ledger.stamp(&pipeline.policy()), why)).await;
         pipeline.ledger.close().await;

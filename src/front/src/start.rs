@@ -54,6 +54,8 @@ const READ: [&str; 8] = [
     "/run/systemd",
     "/dev/urandom",
 ];
+/// How many threads look at processes and descriptors at once, at most.
+const BLOCKING: usize = 32;
 /// How many phase changes may wait to be told.
 const NEWS: usize = 1_024;
 
@@ -106,6 +108,7 @@ pub(crate) fn run() -> Result<ExitCode, StartError> {
     confine()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .max_blocking_threads(BLOCKING)
         .thread_name("front")
         .enable_all()
         .build()

@@ -70,9 +70,7 @@ impl Considered {
             Verdict::Allow(_, tier) => Ok(*tier),
             Verdict::Hold(needs) => Ok(needs.tier),
             Verdict::Deny(failure) => Err(failure.clone()),
-            Verdict::Silence => {
-                Err(Failure::new(Code::OverBudget, "There is no answer to this now: wait before you ask again."))
-            }
+            Verdict::Silence => Err(no_answer()),
         }
     }
 }
@@ -144,20 +142,16 @@ impl Pipeline {
     pub(super) async fn show(&self, policy: &Arc<Policy>, caller: &Caller, ask: &Ask) -> Result<Shown, Box<Ending>> {
         let considered = self.consider(policy, caller, ask)?;
         let end = |failure| Box::new(considered.ending(&self.ledger.stamp(policy), failure));
-        let (failure, drawn) = match &considered.verdict {
-            Verdict::Allow(..) => (None, Some(self.draw(policy, &considered, ask.directory).await.map_err(end)?)),
-            Verdict::Hold(needs) => (
-                Some(needs_approval(needs.tier)),
-                Some(self.draw(policy, &considered, ask.directory).await.map_err(end)?),
-            ),
+        let failure = match &considered.verdict {
+            Verdict::Allow(..) => None,
+            Verdict::Hold(needs) => Some(needs_approval(needs.tier)),
             Verdict::Deny(failure) if failure.code == Code::AccessDenied => return Err(end(failure.clone())),
-            Verdict::Deny(failure) => (Some(failure.clone()), None),
-            Verdict::Silence => {
-                return Err(end(Failure::new(
-                    Code::OverBudget,
-                    "There is no answer to this now: wait before you ask again.",
-                )));
-            }
+            Verdict::Deny(failure) => Some(failure.clone()),
+            Verdict::Silence => return Err(end(no_answer())),
+        };
+        let drawn = match considered.passed() {
+            Ok(_) => Some(self.draw(policy, &considered, ask.directory).await.map_err(end)?),
+            Err(_) => None,
         };
         let judgement = (&considered.verdict).into();
         Ok(Shown { case: considered.case, judgement, failure, drawn, policy: Arc::clone(policy) })
@@ -174,6 +168,11 @@ impl Pipeline {
 /// The same words as the judge's.
 pub(crate) fn no_grant() -> Failure {
     Failure::new(Code::AccessDenied, "You have no grant: ask an administrator for one.")
+}
+
+/// All that is said to whom nothing is said.
+pub(super) fn no_answer() -> Failure {
+    Failure::new(Code::OverBudget, "There is no answer to this now: wait before you ask again.")
 }
 
 fn needs_approval(tier: Tier) -> Failure {

@@ -8,6 +8,7 @@ use countersign_core::code::{Code, Failure};
 use countersign_core::policy::Verdict;
 
 use super::Pipeline;
+use super::consider::no_answer;
 use crate::approve::polkit::Person;
 use crate::approve::queue::{self, Answer, NotApproved, latency_ms};
 use crate::approve::{Dialog, Humans, Matter, Reply, suffices, words};
@@ -22,7 +23,11 @@ impl Pipeline {
         person: Option<Person>,
     ) -> Result<Approved, NotApproved> {
         match verdict {
-            Verdict::Allow(allowed, _) => Ok(Approved::by_grant(allowed, ticket.plan.clone(), ticket.digest)),
+            Verdict::Allow(allowed, _) => {
+                // Nobody is to decide on it.
+                ticket.slot.give(Answer::Closed);
+                Ok(Approved::by_grant(allowed, ticket.plan.clone(), ticket.digest))
+            }
             Verdict::Hold(_) => {
                 self.tell(ticket);
                 if let Some(person) = person {
@@ -38,9 +43,7 @@ impl Pipeline {
                 Ok(Approved::by_human(approval, ticket.plan.clone(), ticket.digest)?)
             }
             Verdict::Deny(failure) => Err(failure.into()),
-            Verdict::Silence => {
-                Err(Failure::new(Code::OverBudget, "There is no answer to this now: wait before you ask again.").into())
-            }
+            Verdict::Silence => Err(no_answer().into()),
         }
     }
 
