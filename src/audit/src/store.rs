@@ -1,4 +1,4 @@
-//! The store: one SQLite database to which entries are only ever added. SEC-10.
+//! The store: one SQLite database to which entries are only ever added. SEC-9, SEC-10.
 //!
 //! ```text
 //!   begin immediate ─▶ read head ─▶ complete each draft (seq, prev) ─▶ insert ─▶ move head ─▶ commit (fsync)

@@ -1,4 +1,4 @@
-//! The front's own sandbox: the same steps as a job's, taken by the process on itself before it has a second thread.
+//! The front's own sandbox: the same steps as a job's, taken by the process on itself before it has a second thread. SEC-7.
 //!
 //! What is left: its state directory, reading the places it names, local sockets, threads. No program can be started,
 //! no process made or signalled, no network socket opened, nothing mounted or traced.

@@ -1,4 +1,4 @@
-//! Approval: the only door between a verdict and a run.
+//! Approval: the only door between a verdict and a run. SEC-2.
 //!
 //! ```text
 //!   Verdict::Allow(Allowed) ──by_grant───▶ Approved ──Order::seal──▶ Order      (moved, so used once)

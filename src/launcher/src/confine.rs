@@ -1,4 +1,4 @@
-//! The order of the steps by which a child becomes the program. The order is the property.
+//! The order of the steps by which a child becomes the program. The order is the property. SEC-13.
 //!
 //! ```text
 //!   session ─ stdio ─ descriptors ─ limits ─ mounts ─ network ─ files ─ directory
