@@ -35,7 +35,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use kind::BadNotation;
-pub use rules::{FailedExample, Origin, Problem, RuleFile, Rules, RulesError};
+pub use rules::{FailedExample, Origin, Problem, RuleFile, Rules, RulesError, Tested};
 
 use crate::argv::Argv;
 use crate::path::CleanPath;

@@ -133,6 +133,49 @@ pub struct FailedExample {
     pub rules: String,
 }
 
+/// What became of a file's examples.
+#[derive(Debug)]
+pub struct Tested {
+    /// The file.
+    pub file: String,
+    /// The names of programs that it speaks of.
+    pub programs: usize,
+    /// How many examples it has.
+    pub examples: usize,
+    /// Those that came out wrong, in the order of the file.
+    pub failed: Vec<RulesError>,
+}
+
+/// Everything that was read, with and without the administrator's files: what ships must stand by itself.
+struct Both<'a> {
+    sources: Vec<Source<'a>>,
+    all: Rules,
+    /// Nothing where there are no files of an administrator.
+    shipped: Option<Rules>,
+}
+
+impl<'a> Both<'a> {
+    fn read(files: &'a [RuleFile<'a>]) -> Result<Self, RulesError> {
+        let mut sources = Vec::new();
+        for file in files {
+            read(file, &mut sources)?;
+        }
+        let all = Rules::assemble(sources.iter())?;
+        let vendor = || sources.iter().filter(|source| source.file.origin == Origin::Vendor);
+        let alone = vendor().count() == sources.len();
+        let shipped = if alone { None } else { Some(Rules::assemble(vendor())?) };
+        Ok(Self { sources, all, shipped })
+    }
+
+    /// The rules by which a table's examples are judged.
+    fn judging(&self, source: &Source<'_>) -> &Rules {
+        match source.file.origin {
+            Origin::Vendor => self.shipped.as_ref().unwrap_or(&self.all),
+            Origin::Admin => &self.all,
+        }
+    }
+}
+
 /// A table and where it came from.
 pub(super) struct Source<'a> {
     pub(super) file: &'a RuleFile<'a>,
@@ -146,17 +189,36 @@ impl Rules {
     /// # Errors
     /// [`RulesError`]: the first thing that is wrong, with its place.
     pub fn parse(files: &[RuleFile<'_>]) -> Result<Self, RulesError> {
-        let mut sources = Vec::new();
-        for file in files {
-            read(file, &mut sources)?;
+        let both = Both::read(files)?;
+        let mut tried = 0_usize;
+        for source in &both.sources {
+            tried = tried.saturating_add(examples::run(both.judging(source), source, Err)?);
         }
-        let mut rules = Self::assemble(sources.iter())?;
-        let shipped = sources.iter().filter(|source| source.file.origin == Origin::Vendor);
-        let mut tried = examples::run(&Self::assemble(shipped.clone())?, shipped)?;
-        let own = sources.iter().filter(|source| source.file.origin == Origin::Admin);
-        tried = tried.saturating_add(examples::run(&rules, own)?);
+        let mut rules = both.all;
         rules.examples = tried;
         Ok(rules)
+    }
+
+    /// Tries every example of these files and goes on where one comes out wrong: what a file's author wants to see.
+    ///
+    /// # Errors
+    /// [`RulesError`]: a file that cannot be read as rules at all.
+    pub fn test(files: &[RuleFile<'_>]) -> Result<Vec<Tested>, RulesError> {
+        let both = Both::read(files)?;
+        let test = |file: &RuleFile<'_>| {
+            let mut tested = Tested { file: file.name.to_owned(), programs: 0, examples: 0, failed: Vec::new() };
+            for source in both.sources.iter().filter(|source| std::ptr::eq(source.file, file)) {
+                let kept = |bad| {
+                    tested.failed.push(bad);
+                    Ok::<(), std::convert::Infallible>(())
+                };
+                let Ok(tried) = examples::run(both.judging(source), source, kept);
+                tested.examples = tested.examples.saturating_add(tried);
+                tested.programs = tested.programs.saturating_add(source.table.names.len());
+            }
+            tested
+        };
+        Ok(files.iter().map(test).collect())
     }
 
     /// SHA-256 over the rules in force, whatever the order and the comments of their files.

@@ -194,6 +194,8 @@ pub(crate) enum PolicyCommand {
     Explain(ExplainArgs),
     /// Read every policy file and say what is wrong with the first that is wrong (exit status 1)
     Check(RulesArgs),
+    /// Try every example in the rule files and say which come out wrong (exit status 1)
+    Test(RulesArgs),
 }
 
 #[derive(Debug, Args)]

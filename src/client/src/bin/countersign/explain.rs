@@ -148,12 +148,22 @@ fn text(argv: &Argv, classification: &Classification) -> Vec<String> {
         let (kind, access) = (word(serde_json::to_value(kind)), word(serde_json::to_value(access)));
         lines.push(format!("  target   {access} {kind} {}", shown(name, MAX_SHOWN)));
     }
-    for Evidence { rule, words, says, .. } in &classification.evidence {
-        let words =
-            if words.is_empty() { String::new() } else { format!("  [{}]", shown(&words.join(" "), MAX_SHOWN)) };
-        lines.push(format!("  why      {}: {}{words}", shown(rule.as_str(), 200), sentence(says, MAX_SHOWN)));
+    lines.push("  why".to_owned());
+    lines.extend(classification.evidence.iter().map(branch));
+    if classification.omitted > 0 {
+        lines.push(format!("    and {} more that are no stricter", classification.omitted));
     }
     lines
+}
+
+/// A finding, as deep in the tree as its words are in wrappers and shells.
+fn branch(evidence: &Evidence) -> String {
+    let Evidence { rule, ruling, words, says, depth, offset } = evidence;
+    let indent = usize::from(*depth).saturating_mul(2).saturating_add(4);
+    let words = if words.is_empty() { String::new() } else { format!("  [{}]", shown(&words.join(" "), MAX_SHOWN)) };
+    let place = offset.map_or_else(String::new, |byte| format!("  (byte {byte})"));
+    let (rule, says) = (shown(rule.as_str(), 200), sentence(says, MAX_SHOWN));
+    format!("{:indent$}{:<4}  {rule}: {says}{words}{place}", "", ruling.name())
 }
 
 #[cfg(test)]
@@ -161,6 +171,7 @@ mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
 
+    use countersign_core::classify::{Origin, RuleFile};
     use serde_json::Value;
 
     use super::*;
@@ -252,6 +263,49 @@ mod tests {
         let input = Converse { lines: lines.into_iter(), read: 0, written: Rc::clone(&written) };
         batch(&Rules::parse(&[]).unwrap(), &CleanPath::new("/").unwrap(), BufReader::new(input), Shared(written))
             .unwrap();
+    }
+
+    #[test]
+    fn people_see_the_tree_of_what_was_unwrapped() {
+        const RULES: &str = r#"
+[[program]]
+names = ["nice"]
+tier = "T0"
+reason = "Runs a program with another priority."
+operands = ["<command>"]
+style = "posix"
+must_match = ["nice true"]
+must_not_match = ["nice frob"]
+[[program]]
+names = ["sh"]
+tier = "T2"
+reason = "Runs a shell."
+form = [{ id = "text", tier = "T0", reason = "Runs shell text.", has = ["-c"] }]
+flags = ["-c <shell>"]
+must_match = ["sh"]
+must_not_match = ["sh -c true"]
+[[program]]
+names = ["true"]
+tier = "T0"
+reason = "Does nothing."
+must_match = ["true"]
+must_not_match = ["true x"]
+"#;
+        let file = RuleFile { name: "a.toml", text: RULES, origin: Origin::Vendor };
+        let rules = Rules::parse(&[file]).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let argv = ["nice", "sh", "-c", "true; $y"].map(str::to_owned).to_vec();
+        let argv = Argv::new(argv).unwrap();
+        let lines = text(&argv, &of(&rules, &argv, &CleanPath::new("/").unwrap())).join("\n");
+        insta::assert_snapshot!(lines, @r"
+        T2 (stateful)  nice sh -c 'true; $y'
+          profile  system
+          why
+            T0    nice: Runs a program with another priority.  [nice sh -c true; $y]
+              T0    sh.text: Runs shell text.  [sh -c true; $y]
+                T0    true: Does nothing.  [true]
+                T2    shell.opaque: Shell text that is not understood from this byte on.  [$y]  (byte 6)
+                  T0    true: Does nothing.  [true]
+        ");
     }
 
     #[test]

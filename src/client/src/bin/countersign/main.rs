@@ -71,6 +71,7 @@ fn dispatch(cli: Cli) -> Result<u8, Complaint> {
     match cli.command {
         Command::Policy { command: PolicyCommand::Explain(args) } => explain::explain(&args, json),
         Command::Policy { command: PolicyCommand::Check(args) } => check::check(&args, json),
+        Command::Policy { command: PolicyCommand::Test(args) } => check::test(&args, json),
         Command::Audit { command: AuditCommand::List(args) } => audit::list(&args, json),
         Command::Audit { command: AuditCommand::Show(args) } => audit::show(&args, json),
         Command::Audit { command: AuditCommand::Verify(args) } => audit::verify(&args, json),

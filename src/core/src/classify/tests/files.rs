@@ -127,3 +127,32 @@ fn sixteen_tables_may_speak_of_one_program() {
     assert!(with_admin(Some(&tables(16))).is_ok());
     assert!(with_admin(Some(&tables(17))).is_err());
 }
+
+#[test]
+fn both_manuals_name_every_field_kind_and_rule_of_the_engine() {
+    let page = include_str!("../../../../../docs/man/countersign-rules.5").replace('\\', "");
+    for manual in [page.as_str(), include_str!("../../../../../docs/rules.md")] {
+        let refused = vendor("[[program]]\nx = 1").unwrap_err().to_string();
+        for field in refused.split('`').skip(3).step_by(2) {
+            assert!(manual.contains(field), "no field {field}");
+        }
+        let kinds = BadNotation::UnknownKind(String::new()).to_string();
+        let (_, kinds) = kinds.split_once(": ").unwrap();
+        for kind in kinds.split([' ', ',']).take_while(|kind| *kind != "or") {
+            assert!(manual.contains(kind) && (kind.is_empty() || kind::Kind::named(kind).is_some()), "no kind {kind}");
+        }
+        let sources = [
+            include_str!("../define.rs"),
+            include_str!("../operand.rs"),
+            include_str!("../wrap.rs"),
+            include_str!("../weigh.rs"),
+        ];
+        let named = sources.concat();
+        for rule in named.split('"').filter(|text| {
+            text.bytes().all(|b| b.is_ascii_lowercase() || b"-.".contains(&b)) && text.contains(['-', '.'])
+        }) {
+            let privileges = wrap::is_privilege_tool(rule) || rule.starts_with(['.', '-']);
+            assert!(privileges || manual.contains(rule), "no rule {rule}");
+        }
+    }
+}
