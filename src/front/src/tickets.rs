@@ -67,6 +67,8 @@ pub(crate) enum Withdrawal {
     Stopped,
     /// The broker restarts: what waits is void, what runs may finish.
     Restarting,
+    /// The machine goes down.
+    ShuttingDown,
 }
 
 impl Withdrawal {
@@ -78,6 +80,7 @@ impl Withdrawal {
             Self::Stopped => {
                 Failure::new(Code::Stopped, "The broker was stopped: an operator clears it with `countersign clear`.")
             }
+            Self::ShuttingDown => Failure::new(Code::Cancelled, "The machine goes down: ask again when it is back."),
             Self::Restarting => {
                 Failure::new(Code::Cancelled, "The broker restarted and what waited is void: ask again.")
             }

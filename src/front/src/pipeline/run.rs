@@ -129,7 +129,7 @@ impl Pipeline {
 /// Whether the front must have the job ended: at a stop the launcher does so itself, at a restart nobody does.
 const fn ends_jobs(by: Withdrawal) -> bool {
     match by {
-        Withdrawal::Asked | Withdrawal::CallerLeft => true,
+        Withdrawal::Asked | Withdrawal::CallerLeft | Withdrawal::ShuttingDown => true,
         Withdrawal::Stopped | Withdrawal::Restarting => false,
     }
 }
