@@ -22,7 +22,6 @@ use countersign_core::request::{Classified, RequestId};
 use countersign_core::time::Moment;
 use tokio::sync::watch;
 
-use crate::approve::Subject;
 use crate::approve::queue::Slot;
 use crate::lock::lock;
 use crate::output::Output;
@@ -159,11 +158,6 @@ impl Ticket {
     /// Whose it is.
     pub(crate) fn owner(&self) -> Uid {
         self.plan.caller.uid
-    }
-
-    /// What a human decides on.
-    pub(crate) fn subject(&self) -> Subject {
-        Subject { digest: self.digest, tier: self.plan.tier }
     }
 
     pub(crate) fn phase(&self) -> Phase {

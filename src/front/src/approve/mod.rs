@@ -14,7 +14,6 @@ pub(crate) mod queue;
 pub(crate) mod words;
 
 use countersign_core::approval::ApprovalKind;
-use countersign_core::digest::Digest;
 use countersign_core::tier::Tier;
 
 use crate::launch::Soon;
@@ -96,13 +95,4 @@ pub(crate) fn suffices(kind: ApprovalKind, tier: Tier) -> bool {
         | (ApprovalKind::PolkitRule, Tier::T0 | Tier::T1 | Tier::T2) => true,
         (ApprovalKind::PolkitRule, Tier::T3) => false,
     }
-}
-
-/// What a decision is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Subject {
-    /// The plan's digest.
-    pub(crate) digest: Digest,
-    /// The tier.
-    pub(crate) tier: Tier,
 }

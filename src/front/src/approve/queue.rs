@@ -12,10 +12,10 @@ use std::time::Duration;
 use countersign_core::approval::{Approval, Approver};
 use countersign_core::caller::Uid;
 use countersign_core::code::{Code, Failure};
+use countersign_core::digest::Digest;
 use countersign_core::time::Moment;
 use tokio::sync::watch;
 
-use super::Subject;
 use crate::clock;
 
 /// One human's answer.
@@ -90,7 +90,7 @@ impl From<Failure> for NotApproved {
 /// Why there is no approval.
 pub(crate) async fn wait(
     slot: &Slot,
-    subject: Subject,
+    digest: Digest,
     expires: Moment,
     withdrawn: impl Future<Output = Failure>,
 ) -> Result<Approval, NotApproved> {
@@ -98,7 +98,7 @@ pub(crate) async fn wait(
     let waited = tokio::select! {
         biased;
         failure = withdrawn => Err(failure.into()),
-        answer = slot.answer() => settle(answer, subject, expires),
+        answer = slot.answer() => settle(answer, digest, expires),
         () = tokio::time::sleep(left) => Err(Failure::new(Code::Expired, "Nobody decided in time: ask again.").into()),
     };
     slot.give(Answer::Closed);
@@ -106,10 +106,10 @@ pub(crate) async fn wait(
 }
 
 /// An approval is void when the request is; there is no longer-lived one.
-fn settle(answer: Answer, subject: Subject, expires: Moment) -> Result<Approval, NotApproved> {
+fn settle(answer: Answer, digest: Digest, expires: Moment) -> Result<Approval, NotApproved> {
     match answer {
         Answer::Yes(approver) => {
-            Ok(Approval { id: clock::new_id()?, digest: subject.digest, approver, granted: clock::now(), expires })
+            Ok(Approval { id: clock::new_id()?, digest, approver, granted: clock::now(), expires })
         }
         Answer::No { by, sentence } => {
             Err(NotApproved { failure: Failure::new(Code::Refused, sentence), refuser: Some(by) })
@@ -126,12 +126,10 @@ pub(crate) fn latency_ms(span: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use countersign_core::approval::ApprovalKind;
-    use countersign_core::digest::Digest;
-    use countersign_core::tier::Tier;
 
     use super::*;
 
-    const SUBJECT: Subject = Subject { digest: Digest::ZERO, tier: Tier::T2 };
+    const DIGEST: Digest = Digest::ZERO;
 
     fn yes() -> Answer {
         Answer::Yes(Approver { uid: Uid::ROOT, kind: ApprovalKind::Challenge, latency_ms: 1 })
@@ -146,8 +144,8 @@ mod tests {
         let slot = Slot::new();
         assert!(slot.give(yes()));
         assert!(!slot.give(Answer::No { by: Uid::ROOT, sentence: String::new() }));
-        let approval = wait(&slot, SUBJECT, soon(), std::future::pending()).await.unwrap();
-        assert_eq!(approval.digest, SUBJECT.digest);
+        let approval = wait(&slot, DIGEST, soon(), std::future::pending()).await.unwrap();
+        assert_eq!(approval.digest, DIGEST);
         assert!(!slot.is_open());
     }
 
@@ -156,13 +154,13 @@ mod tests {
         let slot = Slot::new();
         assert!(slot.give(yes()));
         let withdrawn = async { Failure::new(Code::Cancelled, "") };
-        assert_eq!(wait(&slot, SUBJECT, soon(), withdrawn).await.unwrap_err().failure.code, Code::Cancelled);
+        assert_eq!(wait(&slot, DIGEST, soon(), withdrawn).await.unwrap_err().failure.code, Code::Cancelled);
     }
 
     #[tokio::test]
     async fn after_the_expiry_no_answer_counts() {
         let slot = Slot::new();
-        let expired = wait(&slot, SUBJECT, clock::now(), std::future::pending()).await.unwrap_err();
+        let expired = wait(&slot, DIGEST, clock::now(), std::future::pending()).await.unwrap_err();
         assert_eq!(expired.failure.code, Code::Expired);
         assert!(!slot.give(yes()));
     }
@@ -171,7 +169,7 @@ mod tests {
     async fn a_refusal_names_who_refused() {
         let slot = Slot::new();
         assert!(slot.give(Answer::No { by: Uid::ROOT, sentence: "no".to_owned() }));
-        let refused = wait(&slot, SUBJECT, soon(), std::future::pending()).await.unwrap_err();
+        let refused = wait(&slot, DIGEST, soon(), std::future::pending()).await.unwrap_err();
         assert_eq!((refused.failure.code, refused.refuser), (Code::Refused, Some(Uid::ROOT)));
     }
 }

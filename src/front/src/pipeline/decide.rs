@@ -39,7 +39,7 @@ impl Pipeline {
                     ));
                 }
                 let withdrawn = async { ticket.withdrawn().await.failure() };
-                let approval = queue::wait(&ticket.slot, ticket.subject(), ticket.plan.expires, withdrawn).await?;
+                let approval = queue::wait(&ticket.slot, ticket.digest, ticket.plan.expires, withdrawn).await?;
                 Ok(Approved::by_human(approval, ticket.plan.clone(), ticket.digest)?)
             }
             Verdict::Deny(failure) => Err(failure.into()),
