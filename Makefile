@@ -51,6 +51,7 @@ install:
 	install -D -m 755 $(RELEASE)/countersign $(DESTDIR)/usr/bin/countersign
 	install -D -m 755 $(RELEASE)/countersignd $(DESTDIR)/usr/libexec/countersign/countersignd
 	install -D -m 755 $(RELEASE)/countersign-launcher $(DESTDIR)/usr/libexec/countersign/countersign-launcher
+	install -D -m 755 systemd/countersign-after-stop $(DESTDIR)/usr/libexec/countersign/countersign-after-stop
 	install -D -m 644 systemd/countersignd.service $(DESTDIR)/usr/lib/systemd/system/countersignd.service
 	ln -sfn countersignd.service $(DESTDIR)/usr/lib/systemd/system/dbus-org.countersign.Broker1.service
 	install -D -m 755 systemd/countersign-latch-generator $(DESTDIR)/usr/lib/systemd/system-generators/countersign-latch-generator

@@ -105,6 +105,37 @@ mod tests {
     }
 
     #[test]
+    fn a_stop_holds_even_where_the_launcher_hangs() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        machine.run_as(AGENT, ["countersign", "run", "--", "id"])?.ok()?;
+        machine
+            .run(["pkill", "--signal", "STOP", "--exact", "--full", "/usr/libexec/countersign/countersign-launcher"])?
+            .ok()?;
+        machine.run(["systemctl", "stop", "countersignd"])?;
+        let refused = machine.run_as(AGENT, ["countersign", "run", "--", "id"])?;
+        assert_eq!(refused.code, 125, "{refused:?}");
+        machine.run(["rm", "/run/countersign/stopped"])?.ok()?;
+        let call =
+            machine.run_as(AGENT, ["busctl", "introspect", "org.countersign.Broker1", "/org/countersign/Broker1"])?;
+        assert!(call.code != 0 && call.duration < AT_ONCE, "{call:?}");
+        clear(&machine)?;
+        machine.run_as(AGENT, ["countersign", "run", "--", "id"])?.ok()?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_stop_holds_even_where_the_front_hangs() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        machine.run_as(AGENT, ["countersign", "run", "--", "id"])?.ok()?;
+        machine.run(["systemctl", "kill", "--kill-whom=main", "--signal=STOP", "countersignd"])?.ok()?;
+        machine.run(["systemctl", "stop", "countersignd"])?;
+        assert_eq!(machine.run_as(AGENT, ["countersign", "run", "--", "id"])?.code, 125);
+        clear(&machine)?;
+        machine.run_as(AGENT, ["countersign", "run", "--", "id"])?.ok()?;
+        Ok(())
+    }
+
+    #[test]
     fn killing_the_launcher_leaves_no_job_either() -> anyhow::Result<()> {
         let (machine, _client) = with_a_running_job()?;
         machine

@@ -38,6 +38,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often a restart that waits for jobs asks PID 1 for more time, and how much.
 const EXTEND_EVERY: Duration = Duration::from_secs(2);
 const EXTEND_BY_US: u32 = 10_000_000;
+/// The exit status that says: stopped, and the launcher did not say that the latch is engaged. The unit does not restart
+/// on it, and `countersign-after-stop` then engages the latch itself.
+const NOT_LATCHED: u8 = 70;
 
 /// A caller's wish to stop everything, and where it is told that it was done or what of it was not.
 #[derive(Debug)]
@@ -167,13 +170,14 @@ async fn stop(pipeline: &Arc<Pipeline>, note: StopNote, done: Option<Stopped>) -
     let draft = stopped.as_ref().err().into_iter().fold(draft, Draft::with_failure);
     drop(timeout(LAST_WORDS, pipeline.ledger.write(draft)).await);
     farewell(pipeline, "stop").await;
+    // A record that could not be written is no reason to be started anew.
+    let code = if stopped.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(NOT_LATCHED) };
     if let Some(done) = done {
         // A caller that left meanwhile is no reason to stay.
         drop(done.send(stopped));
     }
     sleep(FAREWELL).await;
-    // Also where the latch could not be engaged or the record not written: a failure would have PID 1 start us anew.
-    ExitCode::SUCCESS
+    code
 }
 
 /// Nothing begins any more; waits until what runs has finished, within the limit.

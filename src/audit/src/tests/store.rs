@@ -1,3 +1,5 @@
+//! The store on real directories: owners, modes, links, crashes, and what is refused.
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 

@@ -1,3 +1,5 @@
+//! The verifier against real databases: every field, every byte and every way to drop, double or move an entry.
+
 use std::fs;
 
 use countersign_core::digest::Digest;

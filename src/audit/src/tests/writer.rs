@@ -1,3 +1,5 @@
+//! The writer thread: order, bounds and its end.
+
 use std::fs;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;

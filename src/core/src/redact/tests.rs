@@ -1,3 +1,5 @@
+//! What must be hidden, what must not, and the laws of hiding.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Hostile text, class by class, as each medium must show it.
+
 use proptest::prelude::*;
 
 use super::*;
