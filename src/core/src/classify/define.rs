@@ -4,14 +4,20 @@
 //! by their kinds, and for every word that was not understood.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::kind::{Kind, Shape, Word};
-use super::program::{self, MANY_UNKNOWN, Reading, Unknown, Value};
+use super::program::{self, MANY_UNKNOWN, Reading, Unknown};
 use super::sensitive::Reach;
 use super::table::{Node, Says};
 use super::weigh::{Examiner, Part, Scene, texts, words_at};
+use super::wrap::moved_to;
 use super::{deny, opaque};
+use crate::path::CleanPath;
 use crate::tier::{Ruling, Tier};
+
+/// The most starting points of a `find` that its commands are weighed with; more count as the whole system.
+const MAX_STARTS: usize = 16;
 
 impl<'r> Examiner<'r> {
     /// Weighs a command by the table that says what its words mean.
@@ -36,8 +42,9 @@ impl<'r> Examiner<'r> {
         let base = matched.iter().map(|found| found.says.tier).max().unwrap_or(node.says.tier);
         let doubtful = matched.is_empty() || !reading.unknown.is_empty();
         let reach = if reading.seen.iter().any(|seen| seen.flag.recursive) { Reach::Below } else { Reach::Itself };
-        let inside = Scene { doubted: scene.doubted || doubtful, ..scene.clone() };
-        let part = Part { base, reach, scene: &inside };
+        let outside = Scene { doubted: scene.doubted || doubtful, ..scene.clone() };
+        let inside = entered(&reading, words, &outside);
+        let part = Part { base, reach, scene: inside.as_ref().unwrap_or(&outside) };
         for found in &matched {
             self.fire_rule(found.says, texts(words), scene.depth);
         }
@@ -51,8 +58,9 @@ impl<'r> Examiner<'r> {
         if !node.hosts.is_empty() || !node.checks.is_empty() {
             self.findings.need(&node.says.id, &node.hosts, &node.checks);
         }
-        self.flags(&reading, words, &part);
+        self.flags(&reading, words, &part, inside.as_ref().map(|_| &outside));
         for found in &matched {
+            self.written_flags(found.writes, &reading, words, &Part { scene: &outside, ..part });
             for (kind, range) in &found.given {
                 self.operands(kind, range.clone(), &reading, words, &part);
             }
@@ -124,7 +132,9 @@ impl<'r> Examiner<'r> {
         }
     }
 
-    fn flags(&mut self, reading: &Reading<'_, '_>, words: &[Word<'_>], part: &Part<'_>) {
+    /// What the flags say. Where one of them is the directory of the rest, nobody knows for certain which paths of
+    /// other flags begin there and which begin outside, so they are weighed as both.
+    fn flags(&mut self, reading: &Reading<'_, '_>, words: &[Word<'_>], part: &Part<'_>, outside: Option<&Scene>) {
         for seen in &reading.seen {
             let own = words_at(words, seen.at..seen.at.saturating_add(1));
             let base = seen.flag.says.as_ref().map_or(part.base, |says| says.tier.max(part.base));
@@ -132,30 +142,40 @@ impl<'r> Examiner<'r> {
                 self.fire_rule(says, own.clone(), part.scene.depth);
             }
             let part = Part { base, ..*part };
-            match seen.value {
-                Value::None => {}
-                Value::Attached(text) => {
-                    let wild = words.get(seen.at).is_some_and(|word| word.wild);
-                    let word = Word { text: text.into(), wild };
-                    self.flag_value(&seen.flag.values, std::slice::from_ref(&word), &part);
-                }
-                Value::Words(from, to) => {
-                    self.flag_value(&seen.flag.values, words.get(from..to).unwrap_or_default(), &part)
-                }
+            let values = &seen.value.words(words, seen.at);
+            if let [kind @ Kind::CommandUntil] = seen.flag.values.as_slice() {
+                let there = words.get(seen.at).is_some_and(|word| word.text.ends_with("dir"));
+                let found = Some(starts(reading, words, part.scene));
+                let each = Scene { found, settled: part.scene.settled && !there, ..part.scene.clone() };
+                self.weigh(kind, values, &Part { scene: &each, ..part });
+            } else {
+                self.flag_value(&seen.flag.values, values, &part, outside);
             }
         }
     }
 
-    fn flag_value(&mut self, kinds: &[Kind], values: &[Word<'_>], part: &Part<'_>) {
-        if let [kind @ (Kind::Command | Kind::CommandUntil)] = kinds {
+    fn flag_value(&mut self, kinds: &[Kind], values: &[Word<'_>], part: &Part<'_>, outside: Option<&Scene>) {
+        if let [kind @ Kind::Command] = kinds {
             return self.weigh(kind, values, part);
         }
         for (kind, value) in kinds.iter().zip(values) {
+            if let Some(scene) = outside.filter(|_| kind.is_path() && !value.text.starts_with('/')) {
+                self.weigh(kind, std::slice::from_ref(value), &Part { scene, ..*part });
+            }
             if !kind.fits(&value.text) {
                 let says = "The option's value does not have the form that the rules know.";
                 self.fire("unknown-value", Ruling::Tier(Tier::T2), says, vec![&value.text], part.scene.depth);
             }
             self.weigh(kind, std::slice::from_ref(value), part);
+        }
+    }
+
+    /// Values of flags that are written when the program is used so.
+    fn written_flags(&mut self, names: &[Box<str>], reading: &Reading<'_, '_>, words: &[Word<'_>], part: &Part<'_>) {
+        for seen in reading.seen.iter().filter(|seen| names.contains(&seen.flag.name)) {
+            for value in &*seen.value.words(words, seen.at) {
+                self.write(value, part);
+            }
         }
     }
 
@@ -184,9 +204,42 @@ impl<'r> Examiner<'r> {
     }
 }
 
+/// Where the rest is done, if a flag says so.
+fn entered(reading: &Reading<'_, '_>, words: &[Word<'_>], scene: &Scene) -> Option<Scene> {
+    let mut inside: Option<Scene> = None;
+    for seen in reading.seen.iter().filter(|seen| seen.flag.values.contains(&Kind::Directory)) {
+        let mut here = inside.take().unwrap_or_else(|| scene.clone());
+        match &*seen.value.words(words, seen.at) {
+            [to] if !to.wild => here.cwd = moved_to(here.cwd, &to.text),
+            _ => here.settled = false,
+        }
+        // Some programs obey such a flag only from there on.
+        here.settled &= reading.operands.first().is_none_or(|first| *first > seen.at);
+        inside = Some(here);
+    }
+    inside
+}
+
+/// Where a `find` begins: everything that it hands to its commands is below.
+fn starts(reading: &Reading<'_, '_>, words: &[Word<'_>], scene: &Scene) -> Rc<[CleanPath]> {
+    let cwd = scene.cwd.as_ref().filter(|_| scene.settled);
+    let place = |word: &Word<'_>| match cwd {
+        _ if word.wild => None,
+        Some(cwd) => cwd.join(&word.text).ok(),
+        None => CleanPath::new(&word.text).ok(),
+    };
+    let given: Option<Rc<[CleanPath]>> = match reading.operands.as_slice() {
+        [] => cwd.map(|cwd| Rc::from([cwd.clone()])),
+        places if places.len() <= MAX_STARTS => places.iter().map(|at| words.get(*at).and_then(place)).collect(),
+        _ => None,
+    };
+    given.unwrap_or_else(|| CleanPath::new("/").into_iter().collect())
+}
+
 /// A way to use the program that the words match, with the operands given to their kinds.
 struct Matched<'n> {
     says: &'n Says,
+    writes: &'n [Box<str>],
     given: Vec<(&'n Kind, Range<usize>)>,
 }
 
@@ -201,11 +254,12 @@ fn matching<'n>(node: &'n Node, reading: &Reading<'_, '_>, words: &[Word<'_>]) -
     let forms = node.forms.iter().filter(|form| reading.allows(form));
     let mut found: Vec<Matched<'n>> = forms
         .filter_map(|form| {
-            fit(form.shape.as_ref().or(node.shape.as_ref())).map(|given| Matched { says: &form.says, given })
+            let given = fit(form.shape.as_ref().or(node.shape.as_ref()))?;
+            Some(Matched { says: &form.says, writes: &form.writes, given })
         })
         .collect();
     if found.is_empty() {
-        found.extend(fit(node.shape.as_ref()).map(|given| Matched { says: &node.says, given }));
+        found.extend(fit(node.shape.as_ref()).map(|given| Matched { says: &node.says, writes: &[], given }));
     }
     found
 }

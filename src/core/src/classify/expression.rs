@@ -108,12 +108,24 @@ impl Sed<'_> {
                 self.until(delimiter)?;
             }
             b'{' => return Some(()),
+            b'a' | b'i' | b'c' => return self.text(),
             b'p' | b'P' | b'd' | b'D' | b'h' | b'H' | b'g' | b'G' | b'x' | b'n' | b'N' | b'=' | b'z' => {}
             b'q' | b'Q' | b'l' => self.skip(|byte| byte.is_ascii_digit() || byte == b' '),
             _ => return None,
         }
         self.skip(|byte| byte == b' ');
         matches!(self.peek(), None | Some(b';' | b'\n' | b'}')).then_some(())
+    }
+
+    /// Text that is put in, up to the end of the line unless a backslash stands before it.
+    fn text(&mut self) -> Option<()> {
+        loop {
+            match self.next() {
+                None | Some(b'\n') => return Some(()),
+                Some(b'\\') => self.at = self.at.saturating_add(1),
+                Some(_) => {}
+            }
+        }
     }
 
     fn address(&mut self) -> Option<()> {

@@ -40,6 +40,8 @@ pub(super) enum Kind {
     Read,
     /// A path of which only names and attributes are read.
     Meta,
+    /// A directory in which the program does the rest.
+    Directory,
     /// A file that is created or changed.
     Write,
     /// A file that is removed.
@@ -102,6 +104,7 @@ impl Kind {
             "assignment" => Self::Assignment,
             "read" => Self::Read,
             "meta" => Self::Meta,
+            "directory" => Self::Directory,
             "write" => Self::Write,
             "remove" => Self::Remove,
             "attributes" => Self::Attributes,
@@ -128,7 +131,13 @@ impl Kind {
             Self::Mode => is_mode(word),
             Self::Thing(Thing::Device) => word.starts_with("/dev/") || !word.contains('/') && !word.starts_with('-'),
             Self::Thing(_) => !word.starts_with('-') && !word.is_empty(),
-            Self::Read | Self::Meta | Self::Write | Self::Remove | Self::Attributes | Self::Script => !word.is_empty(),
+            Self::Read
+            | Self::Meta
+            | Self::Directory
+            | Self::Write
+            | Self::Remove
+            | Self::Attributes
+            | Self::Script => !word.is_empty(),
             Self::Text | Self::Awk | Self::Sed | Self::Code | Self::Shell | Self::Command | Self::CommandUntil => true,
         }
     }
@@ -136,6 +145,16 @@ impl Kind {
     /// Whether it takes all the words that remain.
     const fn takes_the_rest(&self) -> bool {
         matches!(self, Self::Command)
+    }
+
+    /// Whether it is a path.
+    pub(super) const fn is_path(&self) -> bool {
+        matches!(self, Self::Read | Self::Meta | Self::Write | Self::Remove | Self::Attributes | Self::Script)
+    }
+
+    /// Whether it is text that is run.
+    pub(super) const fn is_code(&self) -> bool {
+        matches!(self, Self::Awk | Self::Sed | Self::Code | Self::Shell)
     }
 
     /// Whether its words mean something only together.
@@ -202,7 +221,7 @@ pub(super) struct Shape {
 pub enum BadNotation {
     /// Between `<` and `>` stands no kind.
     #[error(
-        "`{0}` is not a kind: text number format key assignment read meta write remove attributes mode script unit package user group device host process other awk sed code shell command, or =word|word"
+        "`{0}` is not a kind: text number format key assignment read meta directory write remove attributes mode script unit package user group device host process other awk sed code shell command, or =word|word"
     )]
     UnknownKind(String),
     /// An operand is not `<kind>`, `<kind>...`, `[<kind>]` or `[<kind>...]`.

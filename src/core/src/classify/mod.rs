@@ -142,6 +142,9 @@ pub fn classify(rules: &Rules, subject: &Subject<'_>) -> Classification {
     let mut examiner = weigh::Examiner::new(rules);
     examiner.environment(subject.env_names.iter().copied(), 0);
     let words: Vec<kind::Word<'_>> = subject.argv.words().iter().map(|word| kind::Word::literal(word)).collect();
-    examiner.command(&words, &weigh::Scene { depth: 0, doubted: false, cwd: Some(subject.cwd.clone()), settled: true });
+    examiner.command(
+        &words,
+        &weigh::Scene { depth: 0, doubted: false, cwd: Some(subject.cwd.clone()), settled: true, found: None },
+    );
     examiner.finish()
 }

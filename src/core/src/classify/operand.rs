@@ -11,16 +11,35 @@ use crate::path::CleanPath;
 use crate::target::{Access, TargetKind};
 use crate::tier::{Ruling, Tier};
 
+/// What a change of everything below a path is made to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reaches {
+    /// What the path is made to hold: the path says it.
+    Named,
+    /// Whatever is there already: nobody can say what.
+    Existing,
+}
+
+/// What `bash` does not take for a file.
+fn opens_connection(path: &str) -> bool {
+    path.starts_with("/dev/tcp/") || path.starts_with("/dev/udp/")
+}
+
 impl Examiner<'_> {
     /// Weighs words of one kind. All kinds but commands and shell text have one word.
     pub(super) fn weigh(&mut self, kind: &Kind, words: &[Word<'_>], part: &Part<'_>) {
         let Some(word) = words.first() else { return };
+        if kind.is_code() && words.iter().any(|word| part.scene.found_by(word).is_some()) {
+            let says = "Puts the names of files into code, where they can do anything.";
+            self.fire("code", Ruling::Tier(Tier::T2), says, vec![&word.text], part.scene.depth);
+        }
         match kind {
             Kind::Text | Kind::Number | Kind::Format | Kind::Key | Kind::Choice(_) => {}
             Kind::Assignment => self.environment([word.text.split('=').next().unwrap_or_default()], part.scene.depth),
             Kind::Read => self.read(word, part),
-            Kind::Meta => self.look(word, part),
-            Kind::Write | Kind::Attributes => self.write(word, part),
+            Kind::Meta | Kind::Directory => self.look(word, part),
+            Kind::Write => self.change(word, Reaches::Named, part),
+            Kind::Attributes => self.change(word, Reaches::Existing, part),
             Kind::Remove => self.remove(word, part),
             Kind::Mode => self.mode(&word.text, part),
             Kind::Script => self.script(word, part),
@@ -55,21 +74,32 @@ impl Examiner<'_> {
         }
     }
 
+    /// A word that may be any path below some others.
+    fn anywhere_below(&mut self, starts: &[CleanPath], access: Use, part: &Part<'_>) {
+        for start in starts {
+            let word = Word { text: start.as_str().into(), wild: true };
+            self.touch(start, &word, access, &Part { reach: Reach::Below, ..*part });
+            let access = if access == Use::Read { Access::Read } else { Access::Write };
+            self.findings.target(TargetKind::Path, start.as_str(), access);
+        }
+    }
+
     fn look(&mut self, word: &Word<'_>, part: &Part<'_>) {
+        if part.scene.found_by(word).is_some() {
+            return;
+        }
         if let Some(path) = Self::place(word, part) {
             self.findings.target(TargetKind::Path, path.as_str(), Access::Read);
         }
     }
 
     pub(super) fn read(&mut self, word: &Word<'_>, part: &Part<'_>) {
-        if word.text.contains("://") {
-            self.fire(
-                "network.url",
-                Ruling::Tier(Tier::T2),
-                "Reads from the network.",
-                vec![&word.text],
-                part.scene.depth,
-            );
+        if word.text.contains("://") || opens_connection(&word.text) {
+            let says = "Reads from the network.";
+            self.fire("network.url", Ruling::Tier(Tier::T2), says, vec![&word.text], part.scene.depth);
+        }
+        if let Some(starts) = part.scene.found_by(word) {
+            return self.anywhere_below(&starts, Use::Read, part);
         }
         let Some(path) = Self::place(word, part) else {
             let says = "Reads a path that cannot be told, because the working directory may have changed.";
@@ -91,10 +121,23 @@ impl Examiner<'_> {
         Some(found)
     }
 
+    /// A path that is written, with everything below it if the program is told so.
     pub(super) fn write(&mut self, word: &Word<'_>, part: &Part<'_>) {
+        self.change(word, Reaches::Named, part);
+    }
+
+    fn change(&mut self, word: &Word<'_>, reaches: Reaches, part: &Part<'_>) {
         let depth = part.scene.depth;
         let path = Self::place(word, part);
         self.findings.count_write();
+        if opens_connection(&word.text) {
+            let says = "Opens a connection to another machine.";
+            return self.fire("network.url", Ruling::Tier(Tier::T2), says, vec![&word.text], depth);
+        }
+        if let Some(starts) = part.scene.found_by(word) {
+            self.inexact(vec![&word.text], depth);
+            return self.anywhere_below(&starts, Use::Write, part);
+        }
         if path.as_ref().is_some_and(|path| sensitive::is_sink(path.as_str())) {
             return;
         }
@@ -112,7 +155,7 @@ impl Examiner<'_> {
             self.fire("write.directory", Ruling::Tier(Tier::T2), says, vec![&word.text], depth);
         }
         let room = self.findings.target(TargetKind::Path, path.as_str(), Access::Write);
-        let exact = room && !word.wild && part.reach == Reach::Itself;
+        let exact = room && !word.wild && (part.reach == Reach::Itself || reaches == Reaches::Named);
         if !exact && part.base < Tier::T2 {
             self.inexact(vec![&word.text], depth);
         }
@@ -125,9 +168,14 @@ impl Examiner<'_> {
     }
 
     fn remove(&mut self, word: &Word<'_>, part: &Part<'_>) {
-        let wide = word.wild || part.reach == Reach::Below;
+        let found = part.scene.found_by(word);
+        let wide = word.wild || part.reach == Reach::Below || found.is_some();
+        let kept = match (&found, Self::place(word, part)) {
+            (Some(starts), _) => !starts.iter().all(|start| sensitive::is_scratch(&format!("{start}/{{}}"))),
+            (None, place) => !place.is_some_and(|path| sensitive::is_scratch(path.as_str())),
+        };
         let part = Part { base: part.base.max(Tier::T2), ..*part };
-        if wide {
+        if wide && kept {
             let says = "Removes more than one named file, for good.";
             self.fire("remove.many", Ruling::Tier(Tier::T3), says, vec![&word.text], part.scene.depth);
         }

@@ -55,6 +55,20 @@ pub(super) enum Value<'w> {
     Words(usize, usize),
 }
 
+impl Value<'_> {
+    /// The words of the value.
+    pub(super) fn words<'a>(&'a self, all: &'a [Word<'a>], at: usize) -> std::borrow::Cow<'a, [Word<'a>]> {
+        match self {
+            Self::None => (&[][..]).into(),
+            Self::Attached(text) => {
+                let wild = all.get(at).is_some_and(|word| word.wild);
+                vec![Word { text: (*text).into(), wild }].into()
+            }
+            Self::Words(from, to) => all.get(*from..*to).unwrap_or_default().into(),
+        }
+    }
+}
+
 /// A word that the table does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unknown {

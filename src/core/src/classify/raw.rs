@@ -92,6 +92,9 @@ pub(super) struct RawForm {
     /// Flags of which none is there.
     #[serde(default)]
     pub(super) lacks: Vec<Spanned<String>>,
+    /// Flags whose value is written when the program is used so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) writes: Vec<Spanned<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) operands: Option<Vec<Spanned<String>>>,
     #[serde(default, skip_serializing)]

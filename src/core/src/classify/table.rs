@@ -59,6 +59,7 @@ pub(super) struct Form {
     pub(super) says: Says,
     pub(super) has: Vec<Vec<Box<str>>>,
     pub(super) lacks: Vec<Box<str>>,
+    pub(super) writes: Vec<Box<str>>,
     pub(super) shape: Option<Shape>,
 }
 
@@ -187,6 +188,7 @@ fn compile_form(
         says: says(format!("{id}.{}", raw.id.get_ref()), raw.tier, raw.profile.as_ref(), profile, &raw.reason),
         has: raw.has.iter().map(group).collect::<Result<_, _>>()?,
         lacks: raw.lacks.iter().map(group).collect::<Result<Vec<_>, _>>()?.concat(),
+        writes: raw.writes.iter().map(group).collect::<Result<Vec<_>, _>>()?.concat(),
         shape: shape(raw.operands.as_deref())?,
     })
 }

@@ -5,6 +5,7 @@
 //! bounded.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::findings::{Finding, Findings};
 use super::kind::Word;
@@ -36,6 +37,15 @@ pub(super) struct Scene {
     pub(super) cwd: Option<CleanPath>,
     /// Whether it is that for certain. The deny list takes what may be; all else takes only what is.
     pub(super) settled: bool,
+    /// In a command of `find`: where it begins. A word with `{}` is any path below.
+    pub(super) found: Option<Rc<[CleanPath]>>,
+}
+
+impl Scene {
+    /// The paths below which the word may be any.
+    pub(super) fn found_by(&self, word: &Word<'_>) -> Option<Rc<[CleanPath]>> {
+        self.found.clone().filter(|_| word.text.contains("{}"))
+    }
 }
 
 /// One classification at work.

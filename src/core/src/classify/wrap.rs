@@ -171,6 +171,12 @@ impl Examiner<'_> {
             let part = Part { base: Tier::T0, reach: Reach::Itself, scene };
             if redirection.writes { self.write(&redirection.path, &part) } else { self.read(&redirection.path, &part) }
         }
+        let empties = matches!(command.words.as_slice(), [])
+            || matches!(command.words.as_slice(), [only] if matches!(&*only.text, ":" | "true"));
+        if empties && let Some(file) = command.redirections.iter().find(|file| file.writes) {
+            let says = "Empties a file: nothing is written to it.";
+            self.fire("write.empty", Ruling::Tier(Tier::T2), says, vec![&file.path.text], scene.depth);
+        }
         self.command(&command.words, scene);
     }
 }

@@ -10,6 +10,10 @@ use crate::tier::{Ruling, Tier};
 pub(in crate::classify) enum Class {
     /// Keys, passwords, tokens, other processes' memory.
     Secret,
+    /// A file anywhere that has the name of a key or of a store of passwords.
+    SecretByName,
+    /// A file of its own right below the root.
+    Top,
     /// Who may log in, who is trusted, what protects the machine.
     Trust,
     /// Files that are run or obeyed by root sooner or later.
@@ -47,7 +51,8 @@ impl Class {
     /// The rule's id.
     pub(in crate::classify) const fn rule(self) -> &'static str {
         match self {
-            Self::Secret => "sensitive.secret",
+            Self::Secret | Self::SecretByName => "sensitive.secret",
+            Self::Top => "sensitive.top",
             Self::Trust => "sensitive.trust",
             Self::Obeyed => "sensitive.obeyed",
             Self::Software => "sensitive.software",
@@ -67,8 +72,12 @@ impl Class {
     /// What a person is told.
     pub(in crate::classify) const fn says(self, access: Use) -> &'static str {
         match (self, access) {
-            (Self::Secret, Use::Read) => "Reads a secret: a key, a password, a token or another process's memory.",
+            (Self::Secret | Self::SecretByName, Use::Read) => {
+                "Reads a secret: a key, a password, a token or another process's memory."
+            }
             (Self::Secret, Use::Write) => "Changes a secret that decides who may get in.",
+            (Self::SecretByName, Use::Write) => "Changes a file that has the name of a key or a password store.",
+            (Self::Top, _) => "Changes something right below the root of the file system.",
             (Self::Trust, _) => "Changes who is trusted or what protects the machine.",
             (Self::Obeyed, _) => "Changes a file that root runs or obeys later.",
             (Self::Software, _) => "Changes programs, libraries or the package database directly.",
@@ -92,9 +101,9 @@ impl Class {
             (Self::Own | Self::Lockdown, Use::Write) | (Self::OwnState, _) => return Some(Ruling::Deny),
             (Self::Secret | Self::Trust | Self::Boot | Self::Device, Use::Write) => Tier::T3,
             (Self::Log, Use::Write) => Tier::T3,
-            (Self::Secret | Self::Device | Self::Socket | Self::Door | Self::Data, _) => Tier::T2,
-            (Self::Obeyed | Self::Software | Self::Kernel, Use::Write) => Tier::T2,
-            (Self::Trust | Self::Obeyed | Self::Software | Self::Boot, Use::Read) => return None,
+            (Self::Secret | Self::SecretByName | Self::Device | Self::Socket | Self::Door | Self::Data, _) => Tier::T2,
+            (Self::Top | Self::Obeyed | Self::Software | Self::Kernel, Use::Write) => Tier::T2,
+            (Self::Top | Self::Trust | Self::Obeyed | Self::Software | Self::Boot, Use::Read) => return None,
             (Self::Kernel | Self::Log | Self::Own | Self::Lockdown, Use::Read) => return None,
         };
         Some(Ruling::Tier(tier))

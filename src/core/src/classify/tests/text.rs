@@ -125,3 +125,30 @@ fn evidence_tells_where_understanding_stopped() {
     let stopped = found.evidence.iter().find(|seen| seen.rule.as_str() == "shell.opaque").unwrap();
     assert_eq!((stopped.offset, stopped.depth), (Some(11), 1));
 }
+
+#[test]
+fn emptying_a_file_is_no_small_change() {
+    for text in ["> /srv/x", ": > /srv/x", "true >/srv/x 2>/dev/null", "ls; > /srv/x"] {
+        assert_eq!(line(text).ruling, T2, "{text}");
+    }
+    assert_eq!(line("echo > /srv/x").ruling, T1);
+}
+
+#[test]
+fn the_network_of_a_shell_is_no_device() {
+    for text in ["cat < /dev/tcp/10.0.0.1/80", "echo x > /dev/udp/10.0.0.1/53"] {
+        assert_eq!(line(text).ruling, T2, "{text}");
+    }
+    assert_eq!(line("echo x > /dev/sdb").ruling, T3);
+}
+
+#[test]
+fn sed_puts_text_in_and_nothing_else() {
+    use super::super::expression::is_plain_sed;
+    for script in ["$a text", "1i # e w r", "/x/c\\\ntext", "a one\\\nw /etc/x\np", "i\\"] {
+        assert!(is_plain_sed(script), "{script:?}");
+    }
+    for script in ["a text\nw /etc/x", "a text\\\\\ne id", "1,2e", "s/a/b/e", "w x", "a\\\nx\nr /etc/shadow"] {
+        assert!(!is_plain_sed(script), "{script:?}");
+    }
+}
