@@ -20,6 +20,7 @@ const LEAST_ABI: u8 = 2;
 const REFUSED: &[CallSet] = &[
     CallSet::Modules,
     CallSet::Boot,
+    CallSet::Kexec,
     CallSet::KernelPrograms,
     CallSet::PageFaults,
     CallSet::Processes,
@@ -35,6 +36,7 @@ const REFUSED: &[CallSet] = &[
     CallSet::Personality,
     CallSet::Clock,
     CallSet::Terminals,
+    CallSet::KernelLog,
     CallSet::Names,
     CallSet::Nodes,
     CallSet::Attributes,

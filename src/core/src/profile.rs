@@ -4,6 +4,7 @@
 //! touch. A profile says what is allowed, each with its reason; everything else is refused. What a definition does
 //! to a process is the launcher's business.
 
+mod allowances;
 mod places;
 mod words;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use allowances::{CallAllowance, CallSet, Capability, CapabilityAllowance, PathAllowance, Socket, SocketAllowance};
 pub use places::{Place, PlaceSet};
 
 use crate::digest::{Digest, NotCanonical};
@@ -98,10 +100,11 @@ pub struct Profile {
     pub files: Files,
     /// Which network namespace a job is in.
     pub network: Network,
-    /// The least version of Landlock's interface without which nothing runs.
+    /// The least version of Landlock's interface without which nothing runs; 0 where Landlock cannot be used.
     pub landlock_abi: u8,
-    /// The groups of system calls that are refused.
-    pub refused_calls: Vec<CallSet>,
+    /// The groups of system calls that a job may make; every other group is refused.
+    #[serde(default, rename = "call")]
+    pub calls: Vec<CallAllowance>,
     /// How much a job may use.
     pub limits: Limits,
     /// The capabilities that a job has.
@@ -110,9 +113,12 @@ pub struct Profile {
     /// The kinds of socket that a job may open.
     #[serde(default, rename = "socket")]
     pub sockets: Vec<SocketAllowance>,
-    /// What a job finds in `/dev`.
+    /// What a job finds in `/dev`; `/dev` itself stands for all of it.
     #[serde(default, rename = "device")]
     pub devices: Vec<PathAllowance>,
+    /// Where a job may write, for [`Written::Listed`]; what does not exist is passed over.
+    #[serde(default, rename = "write")]
+    pub writes: Vec<PathAllowance>,
 }
 
 /// What of the file system is written and seen.
@@ -138,6 +144,8 @@ pub enum Written {
     Nothing,
     /// The paths that the request names as written.
     Targets,
+    /// The places that the profile lists, and the paths that the request names as written.
+    Listed,
     /// Everything that is not protected.
     Everything,
 }
@@ -164,172 +172,6 @@ pub struct Limits {
     pub memory_mib: Option<u32>,
     /// Output of both streams together in MiB, 1 to 1,048,576; the front ends a job that writes more.
     pub output_mib: u32,
-}
-
-/// A group of system calls that is refused as a whole. Which calls these are, and why, stands in the crate `confine`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CallSet {
-    /// Loading and removing kernel modules.
-    Modules,
-    /// Starting another kernel, and rebooting.
-    Boot,
-    /// Programs inside the kernel, and its performance counters.
-    KernelPrograms,
-    /// Handling another process's page faults.
-    PageFaults,
-    /// Reading, steering and robbing other processes.
-    Processes,
-    /// The kernel's key rings.
-    Keys,
-    /// Opening files by handle instead of by path.
-    Handles,
-    /// Submitting calls through shared memory, past every filter.
-    IoUring,
-    /// Changing the mount tree, by the old calls and the new.
-    Mounts,
-    /// Changing the root directory.
-    Chroot,
-    /// Making and entering namespaces.
-    Namespaces,
-    /// Swap space.
-    Swap,
-    /// Hardware ports.
-    Ports,
-    /// Process accounting and disk quotas.
-    Accounting,
-    /// Other execution domains.
-    Personality,
-    /// Setting clocks.
-    Clock,
-    /// Putting words into a terminal's input.
-    Terminals,
-    /// The machine's names.
-    Names,
-    /// Making device nodes.
-    Nodes,
-    /// Files without a path.
-    MemoryFiles,
-    /// Attributes in which capabilities and labels are kept.
-    Attributes,
-    /// Changing users and groups.
-    Credentials,
-}
-
-/// A kind of socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Socket {
-    /// Local sockets.
-    Unix,
-    /// Internet protocol, version 4.
-    Inet,
-    /// Internet protocol, version 6.
-    Inet6,
-    /// Every protocol of netlink.
-    Netlink,
-    /// Netlink for addresses and routes.
-    NetlinkRoute,
-    /// Netlink for looking at sockets.
-    NetlinkDiagnosis,
-}
-
-/// A capability and the reason for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CapabilityAllowance {
-    /// The capability.
-    pub name: Capability,
-    /// Why a job needs it.
-    pub why: String,
-}
-
-/// A kind of socket and the reason for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SocketAllowance {
-    /// The kind.
-    pub kind: Socket,
-    /// Why a job needs it.
-    pub why: String,
-}
-
-/// A path and the reason for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PathAllowance {
-    /// The path.
-    pub path: CleanPath,
-    /// Why a job needs it.
-    pub why: String,
-}
-
-/// A capability of the kernel, by its name without the prefix `CAP_`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Capability(&'static str);
-
-/// Every capability of Linux 5.9 and later, in the kernel's order.
-const CAPABILITIES: [&str; 41] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-];
-
-impl Capability {
-    /// The name without its prefix.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        self.0
-    }
-}
-
-impl<'de> Deserialize<'de> for Capability {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        let known = CAPABILITIES.into_iter().find(|known| *known == name);
-        known
-            .map(Self)
-            .ok_or_else(|| serde::de::Error::custom("a capability is named as in capabilities(7), without CAP_"))
-    }
 }
 
 /// Why a profile file was refused.
@@ -364,6 +206,18 @@ pub enum ProfileError {
         /// What is allowed.
         what: String,
     },
+    /// Places to write are listed where none count, or none are where some must be.
+    #[error("{file}: places to write are listed exactly where written is \"listed\"")]
+    Writes {
+        /// The file.
+        file: String,
+    },
+    /// Landlock refuses every mount, so that a profile has the one or the other.
+    #[error("{file}: landlock_abi is 0 exactly where the calls \"mounts\" are allowed")]
+    Mounts {
+        /// The file.
+        file: String,
+    },
     /// Two files define one profile.
     #[error("{file}: there is already a profile {name}")]
     Twice {
@@ -394,6 +248,12 @@ impl Profiles {
                 .map_err(|error| ProfileError::Syntax { file: file.name.to_owned(), error: Box::new(error) })?;
             profile.limits.check(file.name)?;
             profile.check_reasons(file.name)?;
+            if profile.allows(CallSet::Mounts) != (profile.landlock_abi == 0) {
+                return Err(ProfileError::Mounts { file: file.name.to_owned() });
+            }
+            if (profile.files.written == Written::Listed) == profile.writes.is_empty() {
+                return Err(ProfileError::Writes { file: file.name.to_owned() });
+            }
             if let Some(other) = profiles.insert(profile.name.clone(), profile) {
                 return Err(ProfileError::Twice { file: file.name.to_owned(), name: other.name.0 });
             }
@@ -444,11 +304,31 @@ impl Profile {
         Digest::of_canonical(&(self, places))
     }
 
+    /// Whether signals, TCP and abstract sockets of others are closed to a job.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        let signals = self.capabilities.iter().any(|each| each.name.name() == "KILL");
+        self.files.written != Written::Everything && !self.reaches_out() && !signals
+    }
+
+    /// Whether this group of system calls is allowed.
+    #[must_use]
+    pub fn allows(&self, set: CallSet) -> bool {
+        self.calls.iter().any(|each| each.set == set)
+    }
+
+    /// The groups of system calls that are refused.
+    #[must_use]
+    pub fn refused_calls(&self) -> Vec<CallSet> {
+        CallSet::ALL.into_iter().filter(|set| !self.allows(*set)).collect()
+    }
+
     fn check_reasons(&self, file: &str) -> Result<(), ProfileError> {
         let capabilities = self.capabilities.iter().map(|each| (each.name.name().to_owned(), &each.why));
-        let sockets = self.sockets.iter().map(|each| (format!("{:?}", each.kind), &each.why));
-        let devices = self.devices.iter().map(|each| (each.path.to_string(), &each.why));
-        match capabilities.chain(sockets).chain(devices).find(|(_, why)| why.trim().is_empty()) {
+        let sockets = self.sockets.iter().map(|each| (each.kind.name(), &each.why));
+        let calls = self.calls.iter().map(|each| (each.set.name(), &each.why));
+        let paths = self.devices.iter().chain(&self.writes).map(|each| (each.path.to_string(), &each.why));
+        match capabilities.chain(sockets).chain(calls).chain(paths).find(|(_, why)| why.trim().is_empty()) {
             Some((what, _)) => Err(ProfileError::NoReason { file: file.to_owned(), what }),
             None => Ok(()),
         }

@@ -87,7 +87,7 @@ impl Sandbox {
         let keep = Keep::allowed(&profile.capabilities, carry)
             .map_err(|error| SandboxError::Capability { profile: named(), error })?;
         let sockets: Vec<Socket> = profile.sockets.iter().map(|each| each.kind).collect();
-        let refusals = Refusals { sets: &profile.refused_calls, sockets: &sockets, starts: Starts::Anything };
+        let refusals = Refusals { sets: &profile.refused_calls(), sockets: &sockets, starts: Starts::Anything };
         let filters = seccomp::compile(&refusals).map_err(|error| SandboxError::Filters { profile: named(), error })?;
         Ok(Self { profile: profile.clone(), account, keep, filters })
     }

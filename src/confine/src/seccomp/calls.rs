@@ -32,13 +32,16 @@ const NAMESPACES: [i32; 7] = [
 ];
 /// The flag of `unshare` for a time namespace; in `clone` these bits are the signal of a child's end.
 const CLONE_NEWTIME: i32 = 0x80;
+/// What `syslog` does besides reading: read and clear, clear, console off, console on, console level (syslog(2)).
+const LOG_CHANGES: [i32; 5] = [4, 5, 6, 7, 8];
 /// Asks which execution domain is in force and changes nothing.
 const PERSONALITY_QUERY: u64 = 0xffff_ffff;
 
 /// The calls that are refused whatever their arguments are.
 const WHOLE: &[(CallSet, &[i64])] = &[
     (CallSet::Modules, &[libc::SYS_init_module, libc::SYS_finit_module, libc::SYS_delete_module]),
-    (CallSet::Boot, &[libc::SYS_kexec_load, libc::SYS_kexec_file_load, libc::SYS_reboot]),
+    (CallSet::Boot, &[libc::SYS_reboot]),
+    (CallSet::Kexec, &[libc::SYS_kexec_load, libc::SYS_kexec_file_load]),
     (CallSet::KernelPrograms, &[libc::SYS_bpf, libc::SYS_perf_event_open]),
     (CallSet::PageFaults, &[libc::SYS_userfaultfd]),
     (
@@ -160,6 +163,9 @@ fn looked_at(set: CallSet) -> Result<Vec<(i64, Vec<SeccompCondition>)>, BackendE
             .into_iter()
             .map(|request| Ok((libc::SYS_ioctl, vec![SeccompCondition::new(1, Dword, Eq, request)?])))
             .collect(),
+        CallSet::KernelLog => {
+            LOG_CHANGES.into_iter().map(|action| Ok((libc::SYS_syslog, vec![flags_are(0, -1, action)?]))).collect()
+        }
         // `mknod` also makes pipes and plain files, which stay allowed.
         CallSet::Nodes => {
             let mut found = Vec::new();
@@ -175,6 +181,7 @@ fn looked_at(set: CallSet) -> Result<Vec<(i64, Vec<SeccompCondition>)>, BackendE
         }
         CallSet::Modules
         | CallSet::Boot
+        | CallSet::Kexec
         | CallSet::KernelPrograms
         | CallSet::PageFaults
         | CallSet::Processes

@@ -36,6 +36,8 @@ const fn family_of(kind: Socket) -> i32 {
         Socket::Inet => libc::AF_INET,
         Socket::Inet6 => libc::AF_INET6,
         Socket::Netlink | Socket::NetlinkRoute | Socket::NetlinkDiagnosis => libc::AF_NETLINK,
+        Socket::Packet => libc::AF_PACKET,
+        Socket::KernelCrypto => libc::AF_ALG,
     }
 }
 
@@ -43,6 +45,6 @@ const fn netlink_protocol(kind: Socket) -> Option<i32> {
     match kind {
         Socket::NetlinkRoute => Some(libc::NETLINK_ROUTE),
         Socket::NetlinkDiagnosis => Some(libc::NETLINK_SOCK_DIAG),
-        Socket::Unix | Socket::Inet | Socket::Inet6 | Socket::Netlink => None,
+        Socket::Unix | Socket::Inet | Socket::Inet6 | Socket::Netlink | Socket::Packet | Socket::KernelCrypto => None,
     }
 }

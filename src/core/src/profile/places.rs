@@ -18,6 +18,8 @@ pub struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PlaceSet {
+    /// Who exists, and with which password.
+    Accounts,
     /// What says who may do what.
     Authority,
     /// What the next boot and the kernel obey.
@@ -34,13 +36,15 @@ pub enum PlaceSet {
     Containers,
     /// Sockets through which PID 1 and other services would do anything for root.
     Bus,
+    /// What a reader of the kernel's messages must not reach.
+    KernelLog,
 }
 
 const fn place(pattern: &'static str, why: &'static str) -> Place {
     Place { pattern, why }
 }
 
-const AUTHORITY: &[Place] = &[
+const ACCOUNTS: &[Place] = &[
     place("/etc/passwd", "who exists"),
     place("/etc/passwd-", "its predecessor, which tools restore"),
     place("/etc/group", "who belongs to which group"),
@@ -51,6 +55,9 @@ const AUTHORITY: &[Place] = &[
     place("/etc/gshadow-", "its predecessor, which tools restore"),
     place("/etc/subuid", "which ids a user may take"),
     place("/etc/subgid", "which ids a group may take"),
+];
+
+const AUTHORITY: &[Place] = &[
     place("/etc/sudoers", "who becomes root"),
     place("/etc/sudoers.d", "who becomes root"),
     place("/etc/doas.conf", "who becomes root"),
@@ -139,8 +146,6 @@ const OWN: &[Place] = &[
     place("/usr/share/dbus-1/system.d/org.countersign.Broker1.conf", "who may talk to Countersign"),
     place("/usr/share/dbus-1/system-services/org.countersign.Broker1.service", "how Countersign is started"),
     place("/usr/share/polkit-1/actions/org.countersign.policy", "who approves"),
-    place("/usr/share/polkit-1/rules.d", "who approves"),
-    place("/etc/polkit-1", "who approves"),
 ];
 
 const OWN_SECRETS: &[Place] = &[
@@ -222,11 +227,17 @@ const BUS: &[Place] = &[
     place("/run/udev/control", "steers the device manager"),
 ];
 
+const KERNEL_LOG: &[Place] = &[
+    place("/proc/kmsg", "whoever reads there takes the messages away"),
+    place("/proc/kallsyms", "where the kernel's functions are"),
+];
+
 impl PlaceSet {
     /// The places of the set.
     #[must_use]
     pub const fn places(self) -> &'static [Place] {
         match self {
+            Self::Accounts => ACCOUNTS,
             Self::Authority => AUTHORITY,
             Self::Boot => BOOT,
             Self::Units => UNITS,
@@ -235,6 +246,7 @@ impl PlaceSet {
             Self::Secrets => SECRETS,
             Self::Containers => CONTAINERS,
             Self::Bus => BUS,
+            Self::KernelLog => KERNEL_LOG,
         }
     }
 
@@ -242,7 +254,8 @@ impl PlaceSet {
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Authority => "accounts, privileges and logins",
+            Self::Accounts => "accounts",
+            Self::Authority => "privileges and logins",
             Self::Boot => "boot and kernel settings",
             Self::Units => "system units and schedules",
             Self::Own => "Countersign itself",
@@ -250,6 +263,7 @@ impl PlaceSet {
             Self::Secrets => "passwords and private keys",
             Self::Containers => "container engines",
             Self::Bus => "the system bus",
+            Self::KernelLog => "the kernel's addresses",
         }
     }
 }

@@ -7,13 +7,26 @@ const OBSERVE: &str = include_str!("../../../../policy/profiles/observe.toml");
 const CHANGE: &str = include_str!("../../../../policy/profiles/change.toml");
 const SYSTEM: &str = include_str!("../../../../policy/profiles/system.toml");
 
+const OTHERS: [&str; 8] = [
+    include_str!("../../../../policy/profiles/kernel.toml"),
+    include_str!("../../../../policy/profiles/kernel-log.toml"),
+    include_str!("../../../../policy/profiles/network.toml"),
+    include_str!("../../../../policy/profiles/packages.toml"),
+    include_str!("../../../../policy/profiles/power.toml"),
+    include_str!("../../../../policy/profiles/services.toml"),
+    include_str!("../../../../policy/profiles/storage.toml"),
+    include_str!("../../../../policy/profiles/users.toml"),
+];
+
 fn parse(texts: &[&str]) -> Result<Profiles, ProfileError> {
     let files: Vec<TextFile<'_>> = texts.iter().map(|text| TextFile { name: "p.toml", text }).collect();
     Profiles::parse(&files)
 }
 
 fn shipped() -> Profiles {
-    parse(&[OBSERVE, CHANGE, SYSTEM]).unwrap()
+    let mut texts = vec![OBSERVE, CHANGE, SYSTEM];
+    texts.extend(OTHERS);
+    parse(&texts).unwrap()
 }
 
 fn written(name: &str) -> Target {
@@ -48,25 +61,34 @@ fn change_opens_no_socket_at_all() {
 }
 
 #[test]
-fn no_profile_has_the_kernels_own_capabilities_or_lifts_its_surface() {
-    let surface = [
-        CallSet::Modules,
-        CallSet::Boot,
-        CallSet::KernelPrograms,
-        CallSet::PageFaults,
-        CallSet::Processes,
-        CallSet::Keys,
-        CallSet::Handles,
-        CallSet::IoUring,
-        CallSet::Mounts,
-        CallSet::Namespaces,
-        CallSet::Swap,
-        CallSet::Ports,
-        CallSet::Accounting,
-        CallSet::Personality,
-        CallSet::Clock,
-        CallSet::Terminals,
-    ];
+fn the_kernels_surface_is_lifted_only_by_name() {
+    let ordinary = ["names", "memory-files", "attributes", "credentials", "kernel-log"];
+    for (profile, lifted) in [
+        ("observe", &[][..]),
+        ("kernel-log", &[]),
+        ("change", &[]),
+        ("system", &[]),
+        ("users", &[]),
+        ("services", &[]),
+        ("network", &[]),
+        ("packages", &["chroot", "nodes", "personality"]),
+        ("storage", &["accounting", "keys", "mounts", "nodes", "swap"]),
+        ("power", &["boot"]),
+        ("kernel", &["chroot", "clock", "kernel-programs", "kexec", "modules", "nodes"]),
+    ] {
+        let profiles = shipped();
+        let found = profiles.get(&ProfileName::new(profile).unwrap()).unwrap();
+        let mut names: Vec<String> = found.calls.iter().map(|each| each.set.name()).collect();
+        names.retain(|name| !ordinary.contains(&name.as_str()));
+        names.sort_unstable();
+        assert_eq!(names, lifted, "{profile}");
+        assert_eq!(found.refused_calls().len() + found.calls.len(), CallSet::ALL.len(), "{profile}");
+    }
+    assert_eq!(shipped().iter().count(), 11, "every profile that ships is looked at");
+}
+
+#[test]
+fn the_kernels_own_capabilities_are_given_only_by_name() {
     let own = [
         "SYS_MODULE",
         "SYS_RAWIO",
@@ -83,10 +105,19 @@ fn no_profile_has_the_kernels_own_capabilities_or_lifts_its_surface() {
         "SETPCAP",
     ];
     for profile in shipped().iter() {
-        assert!(surface.iter().all(|set| profile.refused_calls.contains(set)), "{:?}", profile.name);
-        assert!(profile.capabilities.iter().all(|each| !own.contains(&each.name.name())), "{:?}", profile.name);
+        let given: Vec<&str> =
+            profile.capabilities.iter().map(|each| each.name.name()).filter(|name| own.contains(name)).collect();
+        let expected: &[&str] = match profile.name.as_str() {
+            "storage" => &["SYS_RAWIO"],
+            "power" => &["SYS_BOOT", "SYS_TIME"],
+            "kernel" => &["SYS_MODULE", "SYS_BOOT", "SYS_TIME", "SYS_RAWIO", "BPF", "PERFMON", "AUDIT_CONTROL"],
+            _ => &[],
+        };
+        assert_eq!(given, expected, "{:?}", profile.name);
         assert!(profile.files.hidden.contains(&PlaceSet::OwnSecrets), "{:?}", profile.name);
         assert!(profile.files.protected.contains(&PlaceSet::Own), "{:?}", profile.name);
+        let authority = profile.files.protected.contains(&PlaceSet::Authority);
+        assert_eq!(authority, profile.name.as_str() != "packages", "{:?}", profile.name);
     }
 }
 
@@ -95,7 +126,7 @@ fn within_is_true_where_it_is_said() {
     let profiles = shipped();
     for narrow in profiles.iter() {
         for wide in narrow.within.iter().filter_map(|name| profiles.get(name)) {
-            assert!(wide.refused_calls.iter().all(|set| narrow.refused_calls.contains(set)));
+            assert!(narrow.calls.iter().all(|each| wide.allows(each.set)));
             let has = |each: &CapabilityAllowance| wide.capabilities.iter().any(|other| other.name == each.name);
             assert!(narrow.capabilities.iter().all(has));
             assert!(narrow.limits.seconds <= wide.limits.seconds && narrow.limits.tasks <= wide.limits.tasks);
@@ -122,7 +153,6 @@ fn a_mistake_is_an_error() {
     for (from, to) in [
         ("written = \"nothing\"", "written = \"anything\""),
         ("written = \"nothing\"", "writen = \"nothing\""),
-        ("\"modules\"", "\"module\""),
         ("DAC_READ_SEARCH\"", "CAP_DAC_READ_SEARCH\""),
         ("DAC_READ_SEARCH\"", "ALL\""),
         ("kind = \"unix\"", "kind = \"any\""),
@@ -137,6 +167,42 @@ fn a_mistake_is_an_error() {
         let text = OBSERVE.replacen(from, to, 1);
         assert_ne!(text, OBSERVE, "{from}");
         assert!(parse(&[&text, CHANGE, SYSTEM]).is_err(), "{from} → {to}");
+    }
+}
+
+#[test]
+fn what_is_lifted_is_known_and_fits_the_rest() {
+    let storage = OTHERS[6];
+    for (from, to) in [
+        ("set = \"swap\"", "set = \"swaps\""),
+        ("why = \"disk quotas\"", "why = \"\""),
+        ("landlock_abi = 0", "landlock_abi = 2"),
+        ("set = \"mounts\"", "set = \"clock\""),
+        ("written = \"everything\"", "written = \"listed\""),
+    ] {
+        let text = storage.replacen(from, to, 1);
+        assert_ne!(text, storage, "{from}");
+        assert!(parse(&[&text]).is_err(), "{from} → {to}");
+    }
+    assert!(parse(&[storage]).is_ok());
+    let unlisted = OTHERS[7].replacen("written = \"listed\"", "written = \"everything\"", 1);
+    assert!(matches!(parse(&[&unlisted]), Err(ProfileError::Writes { .. })));
+}
+
+#[test]
+fn the_detail_names_every_allowance_with_its_reason() {
+    for profile in shipped().iter() {
+        let detail = profile.detail();
+        for each in &profile.capabilities {
+            assert!(detail.contains(&format!("  {}: {}\n", each.name.name(), each.why)), "{detail}");
+        }
+        for path in profile.devices.iter().chain(&profile.writes) {
+            assert!(detail.contains(&format!("  {}: {}\n", path.path, path.why)), "{detail}");
+        }
+        for each in &profile.calls {
+            assert!(detail.contains(&format!("  {}: {}\n", each.set.name(), each.why)), "{detail}");
+        }
+        assert!(detail.contains("/var/lib/countersign: the audit log"), "{detail}");
     }
 }
 
@@ -180,4 +246,9 @@ fn the_words_name_the_paths_and_nothing_in_them_is_alive() {
     let observe = profiles.get(&ProfileName::observe()).unwrap().may_touch(&[]);
     assert!(observe.contains("change nothing") && observe.contains("no network"), "{observe}");
     assert!(profiles.get(&ProfileName::system()).unwrap().may_touch(&[]).contains("may use the network"));
+    let words = |name: &str| profiles.get(&ProfileName::new(name).unwrap()).unwrap().may_touch(&[]);
+    assert!(
+        words("users").contains("may change /etc, /home, ") && words("users").contains("and 4 more and nothing else")
+    );
+    assert!(words("storage").contains("Of the kernel: attaches and detaches file systems; "), "{}", words("storage"));
 }

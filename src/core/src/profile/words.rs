@@ -3,7 +3,9 @@
 //! The words come from the definition, never from a second description of it, so they cannot drift from what the
 //! launcher enforces. Names of targets come from a caller and are made inert here.
 
-use super::{Network, Place, Profile, Written};
+use std::fmt::Write as _;
+
+use super::{CallSet, Network, Place, Profile, Written};
 use crate::target::{Access, Target, TargetKind};
 use crate::text;
 
@@ -19,6 +21,10 @@ impl Profile {
         let written = match self.files.written {
             Written::Nothing => "may read files and change nothing".to_owned(),
             Written::Targets => format!("may change {} and nothing else", named(targets)),
+            Written::Listed => {
+                let places: Vec<&str> = self.writes.iter().map(|each| each.path.as_str()).collect();
+                format!("may change {} and nothing else", counted(&places))
+            }
             Written::Everything => "may change files and services of the whole system".to_owned(),
         };
         let network = match (self.network, self.reaches_out()) {
@@ -28,9 +34,42 @@ impl Profile {
         let sets = |sets: &[super::PlaceSet]| sets.iter().map(|set| set.words()).collect::<Vec<_>>().join(", ");
         let kept = match self.files.written {
             Written::Nothing => String::new(),
-            Written::Targets | Written::Everything => format!(" It cannot change {}.", sets(&self.files.protected)),
+            Written::Targets | Written::Listed | Written::Everything => {
+                format!(" It cannot change {}.", sets(&self.files.protected))
+            }
         };
-        format!("Runs as {}; {written}; {network}.{kept} It cannot see {}.", self.user, sets(&self.files.hidden))
+        let lifts: Vec<&str> = self.lifts().collect();
+        let lifted = if lifts.is_empty() { String::new() } else { format!(" Of the kernel: {}.", lifts.join("; ")) };
+        let hidden = sets(&self.files.hidden);
+        format!("Runs as {}; {written}; {network}.{kept} It cannot see {hidden}.{lifted}", self.user)
+    }
+
+    /// The whole profile, one fact on a line, for somebody who decides whether to use it.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        let mut text = String::new();
+        let mut section = |title: &str, lines: &mut dyn Iterator<Item = (String, &str)>| {
+            let lines: Vec<String> = lines.map(|(what, why)| format!("  {what}: {why}\n")).collect();
+            if !lines.is_empty() {
+                // Writing to a string does not fail.
+                write!(text, "{title}\n{}", lines.concat()).ok();
+            }
+        };
+        let owned = |what: &str| what.to_owned();
+        section("capabilities", &mut self.capabilities.iter().map(|each| (owned(each.name.name()), &*each.why)));
+        section("system calls besides the ordinary", &mut self.calls.iter().map(|each| (each.set.name(), &*each.why)));
+        section("sockets", &mut self.sockets.iter().map(|each| (each.kind.name(), &*each.why)));
+        section("devices", &mut self.devices.iter().map(|each| (each.path.to_string(), &*each.why)));
+        section("may write", &mut self.writes.iter().map(|each| (each.path.to_string(), &*each.why)));
+        section("never writes", &mut self.protected().map(|place| (owned(place.pattern), place.why)));
+        section("never sees", &mut self.hidden().map(|place| (owned(place.pattern), place.why)));
+        text
+    }
+
+    /// What a job may do of which the ordinary work of programs needs nothing.
+    fn lifts(&self) -> impl Iterator<Item = &str> {
+        let ordinary = [CallSet::Names, CallSet::MemoryFiles, CallSet::Attributes, CallSet::Credentials];
+        self.calls.iter().filter(move |each| !ordinary.contains(&each.set)).map(|each| each.why.as_str())
     }
 
     /// Whether a job may open a socket that leads off the machine.
@@ -58,8 +97,14 @@ fn named(targets: &[Target]) -> String {
     if paths.is_empty() {
         return "no file at all".to_owned();
     }
-    let shown: Vec<String> = paths.iter().take(NAMED).map(|target| text::quoted(&target.name, BOUND).into()).collect();
-    match paths.len().saturating_sub(NAMED) {
+    let shown: Vec<String> = paths.iter().map(|target| text::quoted(&target.name, BOUND).into()).collect();
+    counted(&shown)
+}
+
+/// The first few, and how many more there are.
+fn counted<T: AsRef<str>>(names: &[T]) -> String {
+    let shown: Vec<&str> = names.iter().take(NAMED).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(NAMED) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }

@@ -1,16 +1,20 @@
 //! Step `mounts`: a view of the file system of the job's own, built from descriptors.
 //!
 //! ```text
-//!   namespace ─▶ read-only, all of it ─▶ /dev ─▶ opened targets ─▶ private directories ─▶ covers ─▶ masks
-//!                (observe, change)               (change)          (observe)             protected  hidden
+//!   namespace ─▶ read-only, all of it ─▶ targets, listed ─▶ /dev ─▶ private directories ─▶ covers ─▶ masks ─▶ machine
+//!                (unless everything is    (change; users,          (observe)              protected  hidden   (storage)
+//!                written)                  services, …)
 //! ```
 //!
 //! Enters: a profile and the paths that a request names. Leaves: a namespace in which chmod, chown, setxattr and utime
 //! fail where writing does, which Landlock does not see to; and the directories that were opened, for Landlock's rules.
-//! Nothing that is mounted here or later reaches the machine, and nothing that the machine mounts later reaches here.
+//! Nothing that is mounted here or later reaches the machine, and nothing that the machine mounts later reaches here,
+//! unless mounting is what the profile is for: then what is mounted after the view was built does.
 
 mod covers;
 mod devices;
+mod listed;
+mod machine;
 mod opened;
 mod places;
 mod private;
@@ -18,7 +22,7 @@ mod tree;
 
 use countersign_core::outcome::Layer;
 use countersign_core::path::CleanPath;
-use countersign_core::profile::{Profile, Written};
+use countersign_core::profile::{CallSet, Profile, Written};
 use nix::sched::{CloneFlags, unshare};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, mount_change};
@@ -72,15 +76,17 @@ pub(super) struct View {
 /// Builds the view that the profile describes.
 pub(super) fn build(profile: &Profile, wanted: &Wanted<'_>) -> Result<View, MountError> {
     unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| MountError::new("unsharing", "/", errno))?;
+    let machine = profile.allows(CallSet::Mounts).then(machine::take).transpose()?;
     mount_change(c"/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
         .map_err(|errno| MountError::new("making private", "/", errno))?;
     // Taken before everything is read-only and without devices: they are the devices that remain.
     let devices = devices::take(profile)?;
     let covers = Covers::take()?;
+    let listed = listed::take(profile)?;
     let files = &profile.files;
     let read_only = match files.written {
         Written::Everything => false,
-        Written::Nothing | Written::Targets => true,
+        Written::Nothing | Written::Targets | Written::Listed => true,
     };
     if read_only {
         tree::root()?.set(Attributes::READ_ONLY_AND_INERT, Recursive::Yes)?;
@@ -88,13 +94,21 @@ pub(super) fn build(profile: &Profile, wanted: &Wanted<'_>) -> Result<View, Moun
     // Where nothing is writable nothing has to be covered.
     let protected = match files.written {
         Written::Nothing => Vec::new(),
-        Written::Targets | Written::Everything => places::existing(profile.protected())?,
+        Written::Targets | Written::Listed | Written::Everything => places::existing(profile.protected())?,
     };
     let hidden = places::existing(profile.hidden())?;
-    let opened = match files.written {
-        Written::Targets => opened::open(wanted.written, &[protected.as_slice(), hidden.as_slice()].concat())?,
+    let open: Vec<CleanPath> = listed.iter().map(|place| place.path.clone()).collect();
+    let mut opened = match files.written {
+        Written::Targets | Written::Listed => {
+            opened::open(wanted.written, &[protected.as_slice(), &hidden, &open].concat())?
+        }
         Written::Nothing | Written::Everything => Vec::new(),
     };
+    let count_opened = opened.len();
+    for place in &listed {
+        place.attach()?;
+    }
+    opened.extend(open);
     let private = private::take(&files.private, wanted)?;
     devices.attach()?;
     let count_private = private.len();
@@ -103,11 +117,15 @@ pub(super) fn build(profile: &Profile, wanted: &Wanted<'_>) -> Result<View, Moun
     }
     let covered = cover(files.written, &protected, &opened)?;
     let masked = covers.mask(&hidden)?;
+    let shared = machine.map_or(Ok(0), |machine| machine.rejoin())?;
     let base = if read_only { "read-only, no devices, no set-id" } else { "writable" };
-    let gives = format!(
-        "own namespace; {base}; {} directories opened for targets; {count_private} private; {covered} places covered read-only; {masked} places hidden",
-        opened.len()
+    let mut gives = format!(
+        "own namespace; {base}; {count_opened} directories opened for targets; {} listed places writable; {count_private} private; {covered} places covered read-only; {masked} places hidden",
+        listed.len()
     );
+    if shared > 0 {
+        gives.push_str(&format!("; {shared} mounts shared with the machine"));
+    }
     Ok(View { opened, layer: Layer { step: "mounts".to_owned(), gives } })
 }
 
@@ -115,7 +133,7 @@ pub(super) fn build(profile: &Profile, wanted: &Wanted<'_>) -> Result<View, Moun
 fn cover(written: Written, protected: &[CleanPath], opened: &[CleanPath]) -> Result<usize, MountError> {
     let writable = |place: &&CleanPath| match written {
         Written::Nothing => false,
-        Written::Targets => opened.iter().any(|directory| place.is_within(directory)),
+        Written::Targets | Written::Listed => opened.iter().any(|directory| place.is_within(directory)),
         Written::Everything => true,
     };
     let mut covered = 0_usize;

@@ -21,7 +21,7 @@ const LINKS: [(&str, &str); 4] = [
 
 /// One device as it was before `/dev` was replaced.
 #[derive(Debug)]
-enum Device {
+pub(super) enum Device {
     File(Tree),
     Directory(Tree),
     Link(std::ffi::CString),
@@ -29,10 +29,21 @@ enum Device {
 
 /// The devices that remain.
 #[derive(Debug)]
-pub(super) struct Devices(Vec<(String, Device)>);
+pub(super) enum Devices {
+    /// Every one of the machine's.
+    All,
+    /// These.
+    These(Vec<(String, Device)>),
+}
+
+/// The directory itself, which stands for every device.
+const ALL: &str = "/dev";
 
 /// Takes hold of the devices that the profile names and that this machine has.
 pub(super) fn take(profile: &Profile) -> Result<Devices, MountError> {
+    if profile.devices.iter().any(|allowance| allowance.path.as_str() == ALL) {
+        return Ok(Devices::All);
+    }
     let mut devices = Vec::new();
     for allowance in &profile.devices {
         let path = allowance.path.as_str();
@@ -46,7 +57,7 @@ pub(super) fn take(profile: &Profile) -> Result<Devices, MountError> {
         };
         devices.push((name.to_owned(), device(&found, path)?));
     }
-    Ok(Devices(devices))
+    Ok(Devices::These(devices))
 }
 
 fn device(found: &OwnedFd, path: &str) -> Result<Device, MountError> {
@@ -64,15 +75,16 @@ fn device(found: &OwnedFd, path: &str) -> Result<Device, MountError> {
 }
 
 impl Devices {
-    /// Replaces `/dev`.
+    /// Replaces `/dev`, unless all of it remains.
     pub(super) fn attach(self) -> Result<(), MountError> {
+        let Self::These(devices) = self else { return Ok(()) };
         let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
         let dev = Tree::empty(&[("mode", "0755"), ("size", "64k"), ("nr_inodes", "64")], attributes, "/dev")?;
         for (name, target) in LINKS {
             symlinkat(target, dev.fd(), name).map_err(failed("linking in /dev", name))?;
         }
         dev.attach(spot("/dev")?)?;
-        for (name, device) in self.0 {
+        for (name, device) in devices {
             match device {
                 Device::Link(target) => {
                     symlinkat(&target, dev.fd(), &name).map_err(failed("linking in /dev", &name))?
