@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests {
     use harness::Answer;
-    use harness::users::{ADMIN, ADMIN_PASSWORD, AGENT, AGENT_PASSWORD};
+    use harness::users::{ADMIN, ADMIN_PASSWORD, AGENT, AGENT_PASSWORD, STRANGER};
     use promises::{PATIENCE, approve_the_waiting, ask, installed, log, the_waiting, until, waiting};
 
     #[test]
@@ -130,6 +130,45 @@ mod tests {
         until("the file", || Ok(machine.exists("/etc/x")?.then_some(())))?;
         let shown = machine.run_as(AGENT, ["countersign", "show", &id, "--json"])?.ok()?;
         assert!(shown.stdout.contains(&id), "{shown:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn who_decides_on_a_long_command_has_seen_all_of_it() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let long = format!("/srv/{}", "long-".repeat(2_000));
+        let mut client = ask(&machine, &["systemctl", "restart", &long])?;
+        let id = the_waiting(&machine)?;
+        let words = ["countersign", "approve", &id];
+        let mut attended = machine.command(ADMIN, words)?.attended()?;
+        let first = attended.dialog()?;
+        assert!(first.contains("org.countersign.inspect"), "to look at it comes first: {first}");
+        attended.answer(Answer::Password(ADMIN_PASSWORD))?;
+        let second = attended.dialog()?;
+        assert!(second.contains("This is not the whole command"), "{second}");
+        attended.answer(Answer::Password(ADMIN_PASSWORD))?;
+        let (output, screen) = attended.wait()?;
+        assert!(output.ok()?.stdout.contains(&long), "all of it was shown: {screen}");
+        assert_ne!(client.wait(PATIENCE)?.code, 0, "there is no such unit");
+        Ok(())
+    }
+
+    #[test]
+    fn another_user_neither_sees_nor_touches_a_request() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        machine.run(["gpasswd", "--add", STRANGER, "countersign"])?.ok()?;
+        let mut client = ask(&machine, &["touch", "/etc/x"])?;
+        let id = the_waiting(&machine)?;
+        let listed = machine.run_as(STRANGER, ["countersign", "requests", "--json"])?.ok()?;
+        assert!(!listed.stdout.contains(&id), "{listed:?}");
+        for words in [["show"].as_slice(), &["cancel"], &["approve"], &["refuse"]] {
+            let output = machine.run_as(STRANGER, ["countersign"].iter().chain(words).copied().chain([id.as_str()]))?;
+            assert_ne!(output.code, 0, "{words:?}: {output:?}");
+            assert!(!output.stdout.contains("/etc/x"), "{words:?}: {output:?}");
+        }
+        assert!(client.is_running()? && !machine.exists("/etc/x")?);
+        machine.run_as(AGENT, ["countersign", "cancel", &id])?.ok()?;
+        assert_eq!(client.wait(PATIENCE)?.code, 123);
         Ok(())
     }
 

@@ -21,6 +21,7 @@ const DETAIL_BOUND: usize = 512;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialog {
     message: String,
+    whole: bool,
     details: BTreeMap<&'static str, Shown>,
 }
 
@@ -29,6 +30,12 @@ impl Dialog {
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// Whether it shows every word of the command.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// What stands for each name.
@@ -92,7 +99,7 @@ pub fn dialog(case: &Classified, plan: &Plan, digest: Digest, may_touch: &str) -
         ("user", line(&format!("{} (uid {})", caller.user, caller.uid))),
         ("why", line(&why(case))),
     ]);
-    Dialog { message: message(cut, hidden), details }
+    Dialog { message: message(cut, hidden), whole: !cut, details }
 }
 
 fn message(cut: bool, hidden: bool) -> String {

@@ -21,6 +21,11 @@ pub(crate) fn of(ticket: &Ticket, may_touch: &str) -> Words {
     dialog(&ticket.case, &ticket.plan, ticket.digest, may_touch).polkit_details()
 }
 
+/// Whether the dialog of this request shows every word of its command.
+pub(crate) fn are_whole(ticket: &Ticket) -> bool {
+    dialog(&ticket.case, &ticket.plan, ticket.digest, "").is_whole()
+}
+
 /// The command in one line.
 pub(crate) fn command(argv: &Argv) -> String {
     shown_argv(argv, COMMAND_BOUND).into()

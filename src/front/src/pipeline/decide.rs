@@ -69,6 +69,12 @@ impl Pipeline {
         seen: Seen,
         decision: Decision,
     ) -> Result<(), Failure> {
+        if seen == Seen::InTheDialog && !words::are_whole(ticket) {
+            return Err(Failure::new(
+                Code::Changed,
+                "A dialog cannot show the whole command: look at the request and name its digest.",
+            ));
+        }
         let asked = Instant::now();
         let words = words::of(ticket, &self.may_touch(ticket));
         let over = Box::pin(async { drop(ticket.slot.answer().await) });

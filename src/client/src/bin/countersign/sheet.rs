@@ -1,7 +1,8 @@
 //! Sheets: an answer for people, one aligned line per key, every value inert.
 
 use countersign::Fields;
-use countersign_core::text::{sentence, shown};
+use countersign_core::argv::Argv;
+use countersign_core::text::{sentence, shown, shown_argv};
 use serde_json::Value;
 
 /// The most bytes of one value that are shown.
@@ -9,7 +10,7 @@ const MAX_VALUE: usize = 8 * 1_024;
 
 /// The keys of this list that arrived, in its order, each as `label  value`; a list has one line per member.
 pub(crate) fn lines(fields: &Fields, keys: &[(&str, &str)]) -> Vec<String> {
-    let present = || keys.iter().filter_map(|(key, label)| Some((*label, values(key, fields.get(key)?))));
+    let present = || keys.iter().filter_map(|(key, label)| Some((*label, said(fields, key)?)));
     let width = present().filter(|(_, values)| !values.is_empty()).map(|(label, _)| label.len()).max().unwrap_or(0);
     let mut lines = Vec::new();
     for (label, values) in present() {
@@ -17,6 +18,22 @@ pub(crate) fn lines(fields: &Fields, keys: &[(&str, &str)]) -> Vec<String> {
         lines.extend(labels.zip(values).map(|(label, value)| format!("{label:<width$}  {value}")));
     }
     lines
+}
+
+fn said(fields: &Fields, key: &str) -> Option<Vec<String>> {
+    let whole = || whole_command(fields.get("argv")?);
+    if key == "command"
+        && let Some(command) = whole()
+    {
+        return Some(vec![command]);
+    }
+    Some(values(key, fields.get(key)?))
+}
+
+/// Every word of a command, however long: whoever decides on it must have been able to read it.
+fn whole_command(words: &Value) -> Option<String> {
+    let words = words.as_array()?.iter().map(|word| word.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()?;
+    Some(shown_argv(&Argv::new(words).ok()?, usize::MAX).into())
 }
 
 fn values(key: &str, value: &Value) -> Vec<String> {
