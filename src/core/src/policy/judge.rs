@@ -6,7 +6,7 @@
 use crate::classify::Classification;
 use crate::code::{Code, Failure};
 use crate::policy::{Grant, Policy};
-use crate::profile::ProfileName;
+use crate::profile::{ProfileName, Written};
 use crate::request::{Classified, Narrowing};
 use crate::run_state::RunState;
 use crate::target::Access;
@@ -85,14 +85,23 @@ pub fn judge_parts(
     facts: &Facts,
 ) -> Verdict {
     match gates(policy, classification, profile, narrowing, facts) {
-        Ok((grant, tier)) if runs_unasked(&grant, tier, facts.taint) => Verdict::Allow(Allowed(()), tier),
+        Ok((grant, tier)) if runs_unasked(policy, profile, &grant, tier, facts.taint) => {
+            Verdict::Allow(Allowed(()), tier)
+        }
         Ok((_, tier)) => Verdict::Hold(Needs { tier }),
         Err(failure) => Verdict::Deny(failure),
     }
 }
 
-fn runs_unasked(grant: &Grant, tier: Tier, taint: Taint) -> bool {
-    tier == Tier::T0 || (tier <= grant.auto && taint == Taint::Clean)
+/// A tier is not a label: what runs unasked also runs in a sandbox that bounds it, whatever profile a rule names.
+fn runs_unasked(policy: &Policy, profile: &ProfileName, grant: &Grant, tier: Tier, taint: Taint) -> bool {
+    let bounded = policy.profiles().get(profile).is_some_and(|profile| match (tier, profile.files.written) {
+        (Tier::T0, Written::Nothing) | (Tier::T1, Written::Nothing | Written::Targets) => true,
+        (Tier::T0, Written::Targets | Written::Listed | Written::Everything)
+        | (Tier::T1, Written::Listed | Written::Everything)
+        | (Tier::T2 | Tier::T3, _) => false,
+    });
+    bounded && (tier == Tier::T0 || (tier <= grant.auto && taint == Taint::Clean))
 }
 
 fn gates(

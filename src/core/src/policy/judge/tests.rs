@@ -41,7 +41,11 @@ fn parsed(mode: Mode) -> Policy {
 
 fn classification(ruling: Ruling) -> Classification {
     let tier = ruling.tier().map_or("deny", Tier::name);
-    let profile = if tier == "T0" { "observe" } else { "system" };
+    let profile = match tier {
+        "T0" => "observe",
+        "T1" => "change",
+        _ => "system",
+    };
     let text = format!(
         r#"{{"tier":"{tier}","profile":"{profile}","targets":[{{"kind":"path","name":"/etc/x","access":"write"}}],"rules":[],"evidence":[]}}"#
     );
@@ -135,6 +139,23 @@ fn a_profile_narrows_and_never_widens() {
     assert!(matches!(with(Ruling::Tier(Tier::T2), ProfileName::observe()), Verdict::Hold(_)));
     assert_eq!(code(&with(Ruling::Tier(Tier::T0), ProfileName::system())), Some(Code::InvalidRequest));
     assert_eq!(code(&with(Ruling::Tier(Tier::T0), ProfileName::new("nowhere").unwrap())), Some(Code::InvalidRequest));
+}
+
+#[test]
+fn a_rule_that_names_too_wide_a_profile_gains_nothing() {
+    let auto = facts(Some(grant(Tier::T3, Tier::T1)));
+    for (tier, profile, asks) in [
+        (Tier::T0, "observe", false),
+        (Tier::T0, "change", true),
+        (Tier::T0, "system", true),
+        (Tier::T1, "change", false),
+        (Tier::T1, "system", true),
+    ] {
+        let mut case = classification(Ruling::Tier(tier));
+        case.profile = ProfileName::new(profile).unwrap();
+        let verdict = judge_parts(policy(Mode::Open), &case, &case.profile, &Narrowing::default(), &auto);
+        assert_eq!(matches!(verdict, Verdict::Hold(_)), asks, "{tier} {profile}: {verdict:?}");
+    }
 }
 
 #[test]
