@@ -94,7 +94,8 @@ fn repeated(first: &[&str], again: &[&str], bytes: usize) -> Option<Argv> {
     let one: usize = again.iter().map(|word| word.len().saturating_add(1)).sum();
     // Four times the bytes are to be four times the words, up to as many as there may be.
     let words = MAX_WORDS.saturating_mul(bytes) / (64 * 1_024);
-    let rounds = (bytes.saturating_sub(head) / one.max(1)).min(words.saturating_sub(first.len()) / again.len().max(1));
+    let fit = words.saturating_sub(first.len()).checked_div(again.len()).unwrap_or(0);
+    let rounds = bytes.saturating_sub(head).checked_div(one).unwrap_or(0).min(fit);
     let all = first.iter().chain(std::iter::repeat_n(again, rounds).flatten());
     Argv::new(all.map(|word| (*word).to_owned()).collect()).ok()
 }
@@ -112,8 +113,8 @@ fn shell(again: &str, last: &str, bytes: usize) -> Option<Argv> {
 
 fn filled(again: &str, words: usize, bytes: usize) -> String {
     let most = words.saturating_mul(bytes) / (64 * 1_024);
-    let rounds = most / again.split_whitespace().count().max(1);
-    let text = again.repeat((bytes / again.len().max(1)).min(rounds));
+    let rounds = most.checked_div(again.split_whitespace().count()).unwrap_or(0);
+    let text = again.repeat(bytes.checked_div(again.len()).unwrap_or(0).min(rounds));
     let left = bytes.saturating_sub(text.len());
     // The rest of the bytes in one word that is read with all others.
     format!("{text}{}", "x".repeat(left.saturating_sub(8)))
