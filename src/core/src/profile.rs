@@ -277,10 +277,15 @@ impl Profiles {
         self.0.values()
     }
 
-    /// Whether `narrow` is `wide` or lies within it.
+    /// Whether `narrow` is `wide` or lies within it. Whatever would run as root and write may be looked at in `observe`
+    /// instead, which changes nothing.
     #[must_use]
     pub fn is_within(&self, narrow: &ProfileName, wide: &ProfileName) -> bool {
-        narrow == wide || self.get(narrow).is_some_and(|profile| profile.within.contains(wide))
+        let looks = *narrow == ProfileName::observe() && self.get(narrow).is_some();
+        let writes = |profile: &Profile| matches!(profile.files.written, Written::Listed | Written::Everything);
+        narrow == wide
+            || self.get(narrow).is_some_and(|profile| profile.within.contains(wide))
+            || (looks && self.get(wide).is_some_and(writes))
     }
 
     /// The digest over all profiles.

@@ -144,6 +144,11 @@ fn narrower_is_itself_or_said_and_never_the_other_way_round() {
     assert!(profiles.is_within(&observe, &system) && profiles.is_within(&change, &system));
     assert!(profiles.is_within(&observe, &observe));
     assert!(!profiles.is_within(&system, &observe) && !profiles.is_within(&system, &change));
+    for wide in ["services", "packages", "network", "storage", "power", "users", "kernel"] {
+        let wide = ProfileName::new(wide).unwrap();
+        assert!(profiles.is_within(&observe, &wide) && !profiles.is_within(&wide, &observe), "{wide:?}");
+        assert!(!profiles.is_within(&change, &wide), "{wide:?}");
+    }
     assert!(!profiles.is_within(&observe, &change), "observe opens sockets that change does not");
     assert!(!profiles.is_within(&ProfileName::new("nowhere").unwrap(), &system));
 }
