@@ -1,3 +1,4 @@
 //! Promise: a tier's sandbox holds even when the classifier was wrong. SEC-13.
 
+mod administration;
 mod observe;

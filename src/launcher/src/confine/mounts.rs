@@ -18,6 +18,7 @@ mod machine;
 mod opened;
 mod places;
 mod private;
+mod scratch;
 mod tree;
 
 use countersign_core::outcome::Layer;
@@ -28,6 +29,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, mount_change};
 
 use covers::Covers;
+use scratch::Scratch;
 use tree::{Attributes, Tree};
 
 use crate::sys::Recursive;
@@ -80,8 +82,9 @@ pub(super) fn build(profile: &Profile, wanted: &Wanted<'_>) -> Result<View, Moun
     mount_change(c"/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
         .map_err(|errno| MountError::new("making private", "/", errno))?;
     // Taken before everything is read-only and without devices: they are the devices that remain.
-    let devices = devices::take(profile)?;
-    let covers = Covers::take()?;
+    let scratch = Scratch::new()?;
+    let devices = devices::take(profile, &scratch)?;
+    let mut covers = Covers::take(&scratch)?;
     let listed = listed::take(profile)?;
     let files = &profile.files;
     let read_only = match files.written {
@@ -110,13 +113,14 @@ pub(super) fn build(profile: &Profile, wanted: &Wanted<'_>) -> Result<View, Moun
     }
     opened.extend(open);
     let private = private::take(&files.private, wanted)?;
-    devices.attach()?;
+    scratch.attach()?;
     let count_private = private.len();
     for directory in private {
-        directory.attach()?;
+        directory.attach(&scratch)?;
     }
     let covered = cover(files.written, &protected, &opened)?;
-    let masked = covers.mask(&hidden)?;
+    let masked = covers.mask(&scratch, &hidden)?;
+    devices.attach(&scratch)?;
     let shared = machine.map_or(Ok(0), |machine| machine.rejoin())?;
     let base = if read_only { "read-only, no devices, no set-id" } else { "writable" };
     let mut gives = format!(

@@ -6,43 +6,55 @@
 use std::os::fd::OwnedFd;
 
 use countersign_core::path::CleanPath;
-use rustix::fs::{FileType, fstat};
-use rustix::mount::MountAttrFlags;
+use rustix::fs::{AtFlags, CWD, FileType, fstat, statat};
 
+use super::scratch::Scratch;
 use super::tree::{Attributes, Tree, spot};
 use super::{MountError, failed, places};
 use crate::sys::Recursive;
 
+/// The device that no hidden file is.
+const NULL: &str = "/dev/null";
+/// What stands for a hidden directory, and for any other hidden thing, in the job's own file system.
+const DIRECTORY: &str = "nothing";
+const FILE: &str = "hidden";
+
 /// What masks are made of.
 #[derive(Debug)]
 pub(super) struct Covers {
-    null: OwnedFd,
+    /// The machine's device, where none can be made.
+    null: Option<OwnedFd>,
+    directory: Option<Tree>,
+    file: Option<Tree>,
 }
 
 impl Covers {
-    /// Takes hold of the device before `/dev` is replaced.
-    pub(super) fn take() -> Result<Self, MountError> {
-        Ok(Self { null: spot("/dev/null")? })
+    /// Prepares masks before `/dev` is replaced.
+    pub(super) fn take(scratch: &Scratch) -> Result<Self, MountError> {
+        let like = statat(CWD, NULL, AtFlags::SYMLINK_NOFOLLOW).map_err(failed("looking at", NULL))?;
+        scratch.directory(DIRECTORY, 0)?;
+        let made = scratch.node(scratch.fd(), FILE, &like)?;
+        let null = if made { None } else { Some(spot(NULL)?) };
+        Ok(Self { null, directory: None, file: None })
     }
 
-    /// Hides the places that exist, and says how many they are.
-    pub(super) fn mask(&self, hidden: &[CleanPath]) -> Result<usize, MountError> {
-        let mut empty: Option<Tree> = None;
+    /// Hides the places that exist, and says how many they are. The job's own file system is attached.
+    pub(super) fn mask(&mut self, scratch: &Scratch, hidden: &[CleanPath]) -> Result<usize, MountError> {
         let mut masked = 0_usize;
         for place in hidden {
             let Some(found) = places::find(place)? else { continue };
             let stat = fstat(&found).map_err(failed("looking at", place.as_str()))?;
             if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-                let tree = match &empty {
-                    None => nothing()?,
-                    Some(first) => Tree::copy(first.fd(), Recursive::No, place.as_str())?,
-                };
-                tree.attach(&found)?;
-                empty.get_or_insert(tree);
+                put(&mut self.directory, &found, || scratch.part(DIRECTORY, Attributes::DEAD))?;
             } else {
-                let tree = Tree::copy(&self.null, Recursive::No, place.as_str())?;
-                tree.set(Attributes::DEAD, Recursive::No)?;
-                tree.attach(&found)?;
+                put(&mut self.file, &found, || match &self.null {
+                    None => scratch.part(FILE, Attributes::DEAD),
+                    Some(null) => {
+                        let tree = Tree::copy(null, Recursive::No, place.as_str())?;
+                        tree.set(Attributes::DEAD, Recursive::No)?;
+                        Ok(tree)
+                    }
+                })?;
             }
             masked = masked.saturating_add(1);
         }
@@ -50,10 +62,19 @@ impl Covers {
     }
 }
 
-fn nothing() -> Result<Tree, MountError> {
-    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
-        | MountAttrFlags::MOUNT_ATTR_NOSUID
-        | MountAttrFlags::MOUNT_ATTR_NODEV
-        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    Tree::empty(&[("mode", "0000"), ("size", "4k"), ("nr_inodes", "1")], attributes, "a hidden directory")
+/// Attaches the first mask of a kind, or a copy of it, which has its attributes.
+fn put(
+    first: &mut Option<Tree>,
+    over: &OwnedFd,
+    make: impl FnOnce() -> Result<Tree, MountError>,
+) -> Result<(), MountError> {
+    match first {
+        Some(first) => Tree::copy(first.fd(), Recursive::No, "a mask")?.attach(over),
+        None => {
+            let tree = make()?;
+            tree.attach(over)?;
+            *first = Some(tree);
+            Ok(())
+        }
+    }
 }

@@ -9,16 +9,11 @@ use std::os::fd::OwnedFd;
 use countersign_core::path::CleanPath;
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2};
 use rustix::io::Errno;
-use rustix::mount::MountAttrFlags;
 
-use super::tree::{Tree, spot};
+use super::scratch::Scratch;
+use super::tree::{Attributes, Tree, spot};
 use super::{MountError, Wanted, failed, places};
 use crate::sys::Recursive;
-
-/// The most that a job may keep in one private directory.
-const SIZE: (&str, &str) = ("size", "64m");
-/// The most files in one.
-const FILES: (&str, &str) = ("nr_inodes", "16384");
 
 /// A private directory and what is shown in it.
 #[derive(Debug)]
@@ -85,12 +80,12 @@ fn show(directory: &CleanPath, path: &CleanPath) -> Result<Option<Shown>, MountE
 }
 
 impl Private {
-    /// Replaces the machine's directory.
-    pub(super) fn attach(self) -> Result<(), MountError> {
+    /// Replaces the machine's directory. The job's own file system is attached.
+    pub(super) fn attach(self, scratch: &Scratch) -> Result<(), MountError> {
         let path = self.path.as_str();
-        let attributes =
-            MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-        let own = Tree::empty(&[("mode", "1777"), SIZE, FILES], attributes, path)?;
+        let name = path.trim_start_matches('/').replace('/', "-");
+        scratch.directory(&name, 0o1777)?;
+        let own = scratch.part(&name, Attributes::NO_DEVICES)?;
         own.attach(spot(path)?)?;
         for shown in self.shown {
             let spot = shown.make_spot(own.fd())?;

@@ -26,6 +26,8 @@ impl Attributes {
     pub(super) const READ_ONLY: Self = Self { set: libc::MOUNT_ATTR_RDONLY, clear: 0 };
     /// Can be written again; everything else stays as it is.
     pub(super) const WRITABLE: Self = Self { set: 0, clear: libc::MOUNT_ATTR_RDONLY };
+    /// No device can be opened.
+    pub(super) const NO_DEVICES: Self = Self { set: libc::MOUNT_ATTR_NODEV, clear: 0 };
     /// No device can be opened, and nothing written.
     pub(super) const DEAD: Self = Self { set: libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NODEV, clear: 0 };
 }
