@@ -21,12 +21,12 @@ const MAX_STARTS: usize = 16;
 
 impl<'r> Examiner<'r> {
     /// Weighs a command by the table that says what its words mean.
-    pub(super) fn define(&mut self, root: &'r Node, words: &[Word<'_>], scene: &Scene) {
+    pub(super) fn define(&mut self, (name, root): (&str, &'r Node), words: &[Word<'_>], scene: &Scene) {
         if root.help
             && let [_, only] = words
             && matches!(&*only.text, "--help" | "--version")
         {
-            let id = format!("{}.help", root.says.id);
+            let id = format!("{}.help", root.own_id(name));
             return self.fire(
                 &id,
                 Ruling::Tier(Tier::T0),
@@ -35,7 +35,7 @@ impl<'r> Examiner<'r> {
                 scene.depth,
             );
         }
-        let reading = program::read(root, None, words);
+        let reading = program::read((name, root), None, words);
         let Some(node) = reading.node() else { return };
         let before = self.findings.written();
         let matched = matching(node, &reading, words);
@@ -46,17 +46,17 @@ impl<'r> Examiner<'r> {
         let inside = entered(&reading, words, &outside);
         let part = Part { base, reach, scene: inside.as_ref().unwrap_or(&outside) };
         for found in &matched {
-            self.fire_rule(found.says, texts(words), scene.depth);
+            self.fire_rule(reading.id(), found.says, texts(words), scene.depth);
         }
         if matched.is_empty() {
-            self.fire_rule(&node.says, texts(words), scene.depth);
+            self.fire_rule(reading.id(), &node.says, texts(words), scene.depth);
             self.misfit(&reading, words, &part);
         }
         if doubtful && !scene.doubted {
             self.doubt(node, words, scene);
         }
         if !node.hosts.is_empty() || !node.checks.is_empty() {
-            self.findings.need(&node.says.id, &node.hosts, &node.checks);
+            self.findings.need(reading.id(), &node.hosts, &node.checks);
         }
         self.flags(&reading, words, &part, inside.as_ref().map(|_| &outside));
         for found in &matched {
@@ -72,23 +72,34 @@ impl<'r> Examiner<'r> {
     }
 
     /// Weighs a command by an administrator's addition: only what matches it whole fires.
-    pub(super) fn raise(&mut self, root: &'r Node, beside: Option<&'r Node>, words: &[Word<'_>], scene: &Scene) {
-        let reading = program::read(root, beside, words);
+    pub(super) fn raise(
+        &mut self,
+        (name, root): (&str, &'r Node),
+        beside: Option<&'r Node>,
+        words: &[Word<'_>],
+        scene: &Scene,
+    ) {
+        let reading = program::read((name, root), beside, words);
         let Some(node) = reading.node() else { return };
         for seen in &reading.seen {
             if let Some(says) = &seen.flag.says
                 && reading.path.iter().any(|own| own.flags.iter().any(|flag| std::ptr::eq(flag, seen.flag)))
             {
-                self.fire_rule(says, words_at(words, seen.at..seen.at.saturating_add(1)), scene.depth);
+                self.fire_rule(
+                    reading.id_at(seen.level),
+                    says,
+                    words_at(words, seen.at..seen.at.saturating_add(1)),
+                    scene.depth,
+                );
             }
         }
         let stays_above = !node.subs.is_empty() && node.shape.is_none() && node.forms.is_empty();
         let shapeless = node.shape.is_none() && node.forms.is_empty() && !stays_above;
         if shapeless {
-            self.fire_rule(&node.says, texts(words), scene.depth);
+            self.fire_rule(reading.id(), &node.says, texts(words), scene.depth);
         }
         for found in matching(node, &reading, words).iter().filter(|_| !shapeless && !stays_above) {
-            self.fire_rule(found.says, texts(words), scene.depth);
+            self.fire_rule(reading.id(), found.says, texts(words), scene.depth);
         }
     }
 
@@ -139,7 +150,7 @@ impl<'r> Examiner<'r> {
             let own = words_at(words, seen.at..seen.at.saturating_add(1));
             let base = seen.flag.says.as_ref().map_or(part.base, |says| says.tier.max(part.base));
             if let Some(says) = &seen.flag.says {
-                self.fire_rule(says, own.clone(), part.scene.depth);
+                self.fire_rule(reading.id_at(seen.level), says, own.clone(), part.scene.depth);
             }
             let part = Part { base, ..*part };
             let values = &seen.value.words(words, seen.at);

@@ -86,7 +86,7 @@ pub(super) fn strictest(rules: &Rules, words: &[Word<'_>], measure: fn(&Node) ->
         None => Some(&*word.text),
     });
     let plausible = names.filter(|name| (2..=64).contains(&name.len()));
-    plausible.filter_map(|name| rules.lookup(name)).flat_map(|entry| entry.defining()).map(measure).max()
+    plausible.filter_map(|name| rules.lookup(name)).flat_map(|(_, entry)| entry.defining()).map(measure).max()
 }
 
 /// A sentence as a command, if after a shell's own words it begins with a program that the rules know or sends its

@@ -40,6 +40,8 @@ pub(super) fn locate(word: &Word<'_>, cwd: Option<&CleanPath>) -> Located {
 #[derive(Debug)]
 pub(super) struct Seen<'n, 'w> {
     pub(super) flag: &'n Flag,
+    /// The level of the table that has it: 0 is the program.
+    pub(super) level: usize,
     /// The word it stands in.
     pub(super) at: usize,
     pub(super) value: Value<'w>,
@@ -85,6 +87,9 @@ pub(super) enum Unknown {
 pub(super) struct Reading<'n, 'w> {
     /// From the program to the last subcommand.
     pub(super) path: Vec<&'n Node>,
+    /// The rule ids of all of them, joined, and where each ends.
+    id: String,
+    ends: Vec<usize>,
     pub(super) seen: Vec<Seen<'n, 'w>>,
     /// The places of the operands.
     pub(super) operands: Vec<usize>,
@@ -95,6 +100,25 @@ impl<'n> Reading<'n, '_> {
     /// The table of the last subcommand.
     pub(super) fn node(&self) -> Option<&'n Node> {
         self.path.last().copied()
+    }
+
+    /// The rule id of the last subcommand.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The rule id of the table at a level.
+    pub(super) fn id_at(&self, level: usize) -> &str {
+        self.ends.get(level).and_then(|end| self.id.get(..*end)).unwrap_or(&self.id)
+    }
+
+    fn enter(&mut self, node: &'n Node, name: &str) {
+        if !self.path.is_empty() {
+            self.id.push('.');
+        }
+        self.id.push_str(node.own_id(name));
+        self.ends.push(self.id.len());
+        self.path.push(node);
     }
 
     /// Whether a flag is there, by its first name.
@@ -111,8 +135,14 @@ impl<'n> Reading<'n, '_> {
 
 /// Reads a command's words, the program first. Flags that this table does not know are looked up in `beside`, the
 /// table that ships, so that an administrator's addition need not repeat which flags take values.
-pub(super) fn read<'n, 'w>(root: &'n Node, beside: Option<&'n Node>, words: &'w [Word<'_>]) -> Reading<'n, 'w> {
-    let reading = Reading { path: vec![root], seen: vec![], operands: vec![], unknown: vec![] };
+pub(super) fn read<'n, 'w>(
+    (name, root): (&str, &'n Node),
+    beside: Option<&'n Node>,
+    words: &'w [Word<'_>],
+) -> Reading<'n, 'w> {
+    let mut reading =
+        Reading { path: vec![], id: String::new(), ends: vec![], seen: vec![], operands: vec![], unknown: vec![] };
+    reading.enter(root, name);
     let mut cursor = Cursor { words, at: 1, ended: false, beside: beside.into_iter().collect(), reading };
     while let Some(word) = words.get(cursor.at) {
         cursor.word(word);
@@ -160,7 +190,7 @@ impl<'n, 'w> Cursor<'n, 'w, '_> {
         let first = self.reading.operands.is_empty();
         let node = self.reading.node();
         if first && let Some(sub) = node.and_then(|node| node.subs.get(text)) {
-            self.reading.path.push(sub);
+            self.reading.enter(sub, text);
             if let Some(beside) = self.beside.last().and_then(|node| node.subs.get(text)) {
                 self.beside.push(beside);
             }
@@ -177,10 +207,12 @@ impl<'n, 'w> Cursor<'n, 'w, '_> {
         self.ended |= self.style() == Style::Posix;
     }
 
-    fn find(&self, name: &str) -> Option<&'n Flag> {
-        let own = self.reading.path.iter().rev();
-        own.chain(self.beside.iter().rev())
-            .find_map(|node| node.by_name.get(name).and_then(|place| node.flags.get(*place)))
+    /// A flag by one of its names, and the level of its table.
+    fn find(&self, name: &str) -> Option<(usize, &'n Flag)> {
+        let in_node = |node: &&'n Node| node.by_name.get(name).and_then(|place| node.flags.get(*place));
+        let own = self.reading.path.iter().enumerate().rev();
+        own.chain(self.beside.iter().enumerate().rev())
+            .find_map(|(level, node)| in_node(node).map(|flag| (level, flag)))
     }
 
     /// A word that is a flag by itself: `--long`, `-name`, `(`, `if=file`.
@@ -188,20 +220,20 @@ impl<'n, 'w> Cursor<'n, 'w, '_> {
         let long = self.style() == Style::Long;
         if text.starts_with("--") || long || !text.starts_with('-') {
             if (long || text.starts_with('-'))
-                && let Some(flag) = self.find(text)
+                && let Some(found) = self.find(text)
             {
-                self.take(at, flag);
+                self.take(at, found);
                 return true;
             }
             let Some((name, value)) = text.split_once('=') else { return false };
             let assigned = text.get(..name.len().saturating_add(1)).unwrap_or_default();
             let dashed = text.starts_with('-');
-            if let Some(flag) = if dashed { self.find(name) } else { self.find(assigned) } {
+            if let Some((level, flag)) = if dashed { self.find(name) } else { self.find(assigned) } {
                 let known = !dashed || !flag.values.is_empty();
                 if !known {
                     self.reading.unknown.push((at, Unknown::Flag));
                 }
-                self.reading.seen.push(Seen { flag, at, value: Value::Attached(value) });
+                self.reading.seen.push(Seen { flag, level, at, value: Value::Attached(value) });
                 return true;
             }
         }
@@ -211,9 +243,9 @@ impl<'n, 'w> Cursor<'n, 'w, '_> {
     fn flag(&mut self, at: usize, text: &'w str) {
         let digits = text.trim_start_matches('-');
         if digits.bytes().all(|byte| byte.is_ascii_digit())
-            && let Some(flag) = self.find(DIGITS)
+            && let Some((level, flag)) = self.find(DIGITS)
         {
-            self.reading.seen.push(Seen { flag, at, value: Value::None });
+            self.reading.seen.push(Seen { flag, level, at, value: Value::None });
         } else if text.starts_with("--") {
             self.reading.unknown.push((at, Unknown::Flag));
             self.abbreviated(at, text);
@@ -231,13 +263,13 @@ impl<'n, 'w> Cursor<'n, 'w, '_> {
             return;
         }
         let nodes: Vec<&'n Node> = self.reading.path.clone();
-        for node in nodes {
+        for (level, node) in nodes.into_iter().enumerate() {
             for (full, place) in &node.by_name {
                 if name.len() > 2
                     && full.starts_with(name)
                     && let Some(flag) = node.flags.get(*place)
                 {
-                    self.reading.seen.push(Seen { flag, at, value: Value::None });
+                    self.reading.seen.push(Seen { flag, level, at, value: Value::None });
                 }
             }
         }
@@ -261,20 +293,22 @@ impl<'n, 'w> Cursor<'n, 'w, '_> {
             match self.find(&name) {
                 None if bit == 0 => return self.reading.unknown.push((at, Unknown::Flag)),
                 None => self.reading.unknown.push((at, Unknown::Flag)),
-                Some(flag) if flag.values.is_empty() => self.reading.seen.push(Seen { flag, at, value: Value::None }),
-                Some(flag) if !rest.is_empty() => {
-                    self.reading.seen.push(Seen { flag, at, value: Value::Attached(rest) });
+                Some((level, flag)) if flag.values.is_empty() => {
+                    self.reading.seen.push(Seen { flag, level, at, value: Value::None });
+                }
+                Some((level, flag)) if !rest.is_empty() => {
+                    self.reading.seen.push(Seen { flag, level, at, value: Value::Attached(rest) });
                     return;
                 }
-                Some(flag) => return self.take(at, flag),
+                Some(found) => return self.take(at, found),
             }
         }
     }
 
     /// A flag whose values, if it has any, are the words that follow.
-    fn take(&mut self, at: usize, flag: &'n Flag) {
+    fn take(&mut self, at: usize, (level, flag): (usize, &'n Flag)) {
         if flag.values.is_empty() || flag.optional {
-            self.reading.seen.push(Seen { flag, at, value: Value::None });
+            self.reading.seen.push(Seen { flag, level, at, value: Value::None });
             return;
         }
         let from = self.at;
@@ -287,7 +321,7 @@ impl<'n, 'w> Cursor<'n, 'w, '_> {
             self.reading.unknown.push((at, Unknown::Missing));
         }
         let to = to.min(self.words.len());
-        self.reading.seen.push(Seen { flag, at, value: Value::Words(from, to) });
+        self.reading.seen.push(Seen { flag, level, at, value: Value::Words(from, to) });
         self.at = if matches!(flag.values.first(), Some(Kind::CommandUntil)) { to.saturating_add(1) } else { to };
     }
 

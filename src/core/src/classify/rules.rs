@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::examples;
 use super::kind::BadNotation;
@@ -51,11 +52,11 @@ pub struct Rules {
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     /// The table that ships.
-    pub(super) shipped: Option<Node>,
+    pub(super) shipped: Option<Arc<Node>>,
     /// The tables of administrators that replace it.
-    pub(super) lowering: Vec<Node>,
+    pub(super) lowering: Vec<Arc<Node>>,
     /// The tables of administrators that add to it.
-    pub(super) raising: Vec<Node>,
+    pub(super) raising: Vec<Arc<Node>>,
     versioned: bool,
 }
 
@@ -239,12 +240,13 @@ impl Rules {
         self.programs.len()
     }
 
-    /// What is known of a program's name.
-    pub(super) fn lookup(&self, name: &str) -> Option<&Entry> {
-        self.programs.get(name).or_else(|| {
+    /// What is known of a program's name, and the name under which it is known.
+    pub(super) fn lookup(&self, name: &str) -> Option<(&str, &Entry)> {
+        let found = self.programs.get_key_value(name).or_else(|| {
             let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
-            self.programs.get(bare).filter(|entry| entry.versioned)
-        })
+            self.programs.get_key_value(bare).filter(|(_, entry)| entry.versioned)
+        });
+        found.map(|(name, entry)| (&**name, entry))
     }
 
     fn assemble<'s>(sources: impl Iterator<Item = &'s Source<'s>>) -> Result<Self, RulesError> {
@@ -255,12 +257,12 @@ impl Rules {
             let whole = |problem: Problem| error(source.file, &source.span, problem);
             let admin = source.file.origin == Origin::Admin;
             digests.push(Digest::of_canonical(&(admin, &source.table)).map_err(|bad| whole(bad.into()))?.to_string());
+            let node = table::compile(&source.table).map_err(wrong)?;
             for name in &source.table.names {
-                let node = table::compile(&source.table, name.get_ref()).map_err(wrong)?;
                 let entry = programs.entry(name.get_ref().as_str().into()).or_default();
                 entry.versioned |= source.table.versioned;
                 let lowers = source.table.lowers.as_ref().is_some_and(|lowers| *lowers.get_ref());
-                let problem = entry.add(node, admin, lowers).err();
+                let problem = entry.add(name.get_ref(), Arc::clone(&node), admin, lowers).err();
                 if let Some(problem) = problem {
                     return Err(error(source.file, &name.span(), problem));
                 }
@@ -273,13 +275,13 @@ impl Rules {
 }
 
 impl Entry {
-    fn add(&mut self, node: Node, admin: bool, lowers: bool) -> Result<(), Problem> {
+    fn add(&mut self, name: &str, node: Arc<Node>, admin: bool, lowers: bool) -> Result<(), Problem> {
         if self.lowering.len().saturating_add(self.raising.len()) >= MAX_TABLES {
             return Err(Problem::TooLarge);
         }
         match (admin, lowers) {
             (false, true) => return Err(Problem::LowersInVendor),
-            (false, false) if self.shipped.is_some() => return Err(Problem::Duplicate(node.says.id.into_string())),
+            (false, false) if self.shipped.is_some() => return Err(Problem::Duplicate(name.to_owned())),
             (false, false) => self.shipped = Some(node),
             (true, true) => self.lowering.push(node),
             (true, false) => self.raising.push(node),
@@ -290,7 +292,7 @@ impl Entry {
     /// The tables that say what the program's words mean: the administrator's replacement, else what ships.
     pub(super) fn defining(&self) -> impl Iterator<Item = &Node> {
         let shipped = if self.lowering.is_empty() { self.shipped.as_ref() } else { None };
-        self.lowering.iter().chain(shipped)
+        self.lowering.iter().chain(shipped).map(AsRef::as_ref)
     }
 }
 

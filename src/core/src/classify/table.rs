@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::kind::{BadNotation, FlagNotation, Kind, Shape};
 use super::raw::{RawFlag, RawForm, RawTable, Style};
@@ -19,15 +20,25 @@ const MAX_FORMS: usize = 32;
 /// What a rule says when it fires.
 #[derive(Debug, Clone)]
 pub(super) struct Says {
-    pub(super) id: Box<str>,
+    /// What is added to the id of the table for a form or a flag; nothing for the table itself.
+    suffix: Box<str>,
     pub(super) tier: Tier,
     pub(super) profile: ProfileName,
     pub(super) reason: Box<str>,
 }
 
-/// A program or a subcommand.
+impl Says {
+    /// The rule's id, of the id of its table.
+    pub(super) fn id<'t>(&self, table: &'t str) -> std::borrow::Cow<'t, str> {
+        if self.suffix.is_empty() { table.into() } else { format!("{table}.{}", self.suffix).into() }
+    }
+}
+
+/// A program or a subcommand, shared by all its names.
 #[derive(Debug)]
 pub(super) struct Node {
+    /// The part of the id that is its own; nothing: the name that was used.
+    own_id: Option<Box<str>>,
     pub(super) says: Says,
     pub(super) style: Style,
     pub(super) bundle: bool,
@@ -36,11 +47,18 @@ pub(super) struct Node {
     pub(super) by_name: HashMap<Box<str>, usize>,
     pub(super) shape: Option<Shape>,
     pub(super) forms: Vec<Form>,
-    pub(super) subs: HashMap<Box<str>, Node>,
+    pub(super) subs: HashMap<Box<str>, Arc<Node>>,
     pub(super) hosts: Vec<String>,
     pub(super) checks: Vec<String>,
     /// The strictest tier that anything in this table can reach by itself.
     pub(super) worst: Tier,
+}
+
+impl Node {
+    /// The part of the id that is its own, by the name that was used.
+    pub(super) fn own_id<'t>(&'t self, name: &'t str) -> &'t str {
+        self.own_id.as_deref().unwrap_or(name)
+    }
 }
 
 /// A flag.
@@ -68,28 +86,25 @@ pub(super) type Wrong = (Problem, Range<usize>);
 
 /// What stands above a table while it is compiled.
 struct Above<'a> {
-    id: &'a str,
     style: Style,
     profile: Option<&'a ProfileName>,
-    flags: Vec<&'a HashMap<Box<str>, Box<str>>>,
+    flags: Vec<&'a Canonical<'a>>,
 }
 
-/// Compiles a program's table under one of its names.
-pub(super) fn compile(raw: &RawTable, name: &str) -> Result<Node, Wrong> {
-    node(raw, name, &Above { id: "", style: Style::Getopt, profile: None, flags: vec![] })
+/// Compiles a program's table.
+pub(super) fn compile(raw: &RawTable) -> Result<Arc<Node>, Wrong> {
+    node(raw, &Above { style: Style::Getopt, profile: None, flags: vec![] }).map(Arc::new)
 }
 
-fn node(raw: &RawTable, name: &str, above: &Above<'_>) -> Result<Node, Wrong> {
-    let own_id = raw.id.as_ref().map_or(name, |id| id.get_ref().as_str());
-    let id = if above.id.is_empty() { own_id.to_owned() } else { format!("{}.{own_id}", above.id) };
+fn node(raw: &RawTable, above: &Above<'_>) -> Result<Node, Wrong> {
     let profile = raw.profile.as_ref().or(above.profile);
-    let says = says(id.clone(), *raw.tier.get_ref(), raw.profile.as_ref(), profile, &raw.reason);
-    let mut flags = Vec::new();
+    let says = says("", *raw.tier.get_ref(), raw.profile.as_ref(), profile, &raw.reason);
+    let mut flags = Vec::with_capacity(raw.flags.len().saturating_add(raw.flag.len()));
     for spec in &raw.flags {
-        flags.push(flag(&id, spec, None, profile)?);
+        flags.push(flag(spec, None, profile)?);
     }
     for effect in &raw.flag {
-        flags.push(flag(&id, &effect.spec, Some(effect), profile)?);
+        flags.push(flag(&effect.spec, Some(effect), profile)?);
     }
     let (by_name, canonical) = index(raw, &flags)?;
     let mut known = above.flags.clone();
@@ -98,18 +113,19 @@ fn node(raw: &RawTable, name: &str, above: &Above<'_>) -> Result<Node, Wrong> {
         return Err((Problem::TooLarge, raw.tier.span()));
     }
     let style = raw.style.unwrap_or(above.style);
-    let forms = raw.form.iter().map(|form| compile_form(&id, form, profile, &known)).collect::<Result<Vec<_>, _>>()?;
+    let forms = raw.form.iter().map(|form| compile_form(form, profile, &known)).collect::<Result<Vec<_>, _>>()?;
     let mut subs = HashMap::new();
     for sub in &raw.sub {
+        let below = Arc::new(node(sub, &Above { style, profile, flags: known.clone() })?);
         for sub_name in &sub.names {
-            let below = Above { id: &id, style, profile, flags: known.clone() };
-            if subs.insert(Box::from(sub_name.get_ref().as_str()), node(sub, sub_name.get_ref(), &below)?).is_some() {
+            if subs.insert(Box::from(sub_name.get_ref().as_str()), Arc::clone(&below)).is_some() {
                 return Err((Problem::Duplicate(sub_name.get_ref().clone()), sub_name.span()));
             }
         }
     }
     let worst = worst(says.tier, &flags, &forms, &subs);
     Ok(Node {
+        own_id: raw.id.as_ref().map(|id| id.get_ref().as_str().into()),
         says,
         style,
         bundle: raw.bundle,
@@ -127,12 +143,7 @@ fn node(raw: &RawTable, name: &str, above: &Above<'_>) -> Result<Node, Wrong> {
 
 type Named = (FlagNotation, Flag);
 
-fn flag(
-    id: &str,
-    spec: &toml::Spanned<String>,
-    effect: Option<&RawFlag>,
-    profile: Option<&ProfileName>,
-) -> Result<Named, Wrong> {
+fn flag(spec: &toml::Spanned<String>, effect: Option<&RawFlag>, profile: Option<&ProfileName>) -> Result<Named, Wrong> {
     let notation = FlagNotation::parse(spec.get_ref()).map_err(|bad| (Problem::Notation(bad), spec.span()))?;
     let name = notation.names.first().cloned().unwrap_or_default();
     let tier = effect.and_then(|effect| effect.tier);
@@ -141,11 +152,12 @@ fn flag(
         return Err((Problem::TierWithoutReason, spec.span()));
     }
     let long = notation.names.iter().find(|name| name.starts_with("--")).unwrap_or(&name);
-    let flag_id = format!("{id}.{}", long.trim_start_matches('-').trim_end_matches('='));
+    let suffix = long.trim_start_matches('-').trim_end_matches('=');
     let own = effect.and_then(|effect| effect.profile.as_ref());
+    let says = tier.zip(reason).map(|(tier, reason)| says(suffix, tier, own, profile, reason));
     let flag = Flag {
         name,
-        says: tier.zip(reason).map(|(tier, reason)| says(flag_id, tier, own, profile, reason)),
+        says,
         values: notation.values.clone(),
         optional: notation.optional,
         recursive: effect.is_some_and(|effect| effect.recursive),
@@ -153,15 +165,16 @@ fn flag(
     Ok((notation, flag))
 }
 
-type Index = (HashMap<Box<str>, usize>, HashMap<Box<str>, Box<str>>);
+/// All names of flags to their first names.
+type Canonical<'f> = HashMap<&'f str, &'f str>;
 
 /// All names of the flags to their place, and all names to the flag's first name.
-fn index(raw: &RawTable, flags: &[Named]) -> Result<Index, Wrong> {
+fn index<'f>(raw: &RawTable, flags: &'f [Named]) -> Result<(HashMap<Box<str>, usize>, Canonical<'f>), Wrong> {
     let mut by_name = HashMap::new();
     let mut canonical = HashMap::new();
     for (place, (notation, flag)) in flags.iter().enumerate() {
         for name in &notation.names {
-            canonical.insert(name.clone(), flag.name.clone());
+            canonical.insert(&**name, &*flag.name);
             if by_name.insert(name.clone(), place).is_some() {
                 let span = raw.flags.get(place).map_or_else(|| raw.tier.span(), toml::Spanned::span);
                 return Err((Problem::Duplicate(name.to_string()), span));
@@ -171,21 +184,16 @@ fn index(raw: &RawTable, flags: &[Named]) -> Result<Index, Wrong> {
     Ok((by_name, canonical))
 }
 
-fn compile_form(
-    id: &str,
-    raw: &RawForm,
-    profile: Option<&ProfileName>,
-    known: &[&HashMap<Box<str>, Box<str>>],
-) -> Result<Form, Wrong> {
+fn compile_form(raw: &RawForm, profile: Option<&ProfileName>, known: &[&Canonical<'_>]) -> Result<Form, Wrong> {
     let resolve = |name: &str, span: Range<usize>| {
         let found = known.iter().rev().find_map(|names| names.get(name));
-        found.cloned().ok_or_else(|| (Problem::UnknownFlag(name.to_owned()), span))
+        found.map(|name| Box::from(*name)).ok_or_else(|| (Problem::UnknownFlag(name.to_owned()), span))
     };
     let group = |entry: &toml::Spanned<String>| {
         entry.get_ref().split_whitespace().map(|name| resolve(name, entry.span())).collect::<Result<Vec<_>, _>>()
     };
     Ok(Form {
-        says: says(format!("{id}.{}", raw.id.get_ref()), raw.tier, raw.profile.as_ref(), profile, &raw.reason),
+        says: says(raw.id.get_ref(), raw.tier, raw.profile.as_ref(), profile, &raw.reason),
         has: raw.has.iter().map(group).collect::<Result<_, _>>()?,
         lacks: raw.lacks.iter().map(group).collect::<Result<Vec<_>, _>>()?.concat(),
         writes: raw.writes.iter().map(group).collect::<Result<Vec<_>, _>>()?.concat(),
@@ -202,16 +210,16 @@ fn shape(operands: Option<&[toml::Spanned<String>]>) -> Result<Option<Shape>, Wr
 }
 
 /// A rule's words. The profile is the rule's own, or above T1 the one that its table names, or the tier's standard one.
-fn says(id: String, tier: Tier, own: Option<&ProfileName>, table: Option<&ProfileName>, reason: &str) -> Says {
+fn says(suffix: &str, tier: Tier, own: Option<&ProfileName>, table: Option<&ProfileName>, reason: &str) -> Says {
     let standard = match tier {
         Tier::T0 => ProfileName::observe(),
         Tier::T1 => ProfileName::change(),
         Tier::T2 | Tier::T3 => table.cloned().unwrap_or_else(ProfileName::system),
     };
-    Says { id: id.into(), tier, profile: own.cloned().unwrap_or(standard), reason: reason.into() }
+    Says { suffix: suffix.into(), tier, profile: own.cloned().unwrap_or(standard), reason: reason.into() }
 }
 
-fn worst(own: Tier, flags: &[Named], forms: &[Form], subs: &HashMap<Box<str>, Node>) -> Tier {
+fn worst(own: Tier, flags: &[Named], forms: &[Form], subs: &HashMap<Box<str>, Arc<Node>>) -> Tier {
     let flags = flags.iter().filter_map(|(_, flag)| flag.says.as_ref()).map(|says| says.tier);
     let forms = forms.iter().map(|form| form.says.tier);
     let subs = subs.values().map(|sub| sub.worst);

@@ -112,10 +112,10 @@ impl<'r> Examiner<'r> {
         self.findings.add(&Finding { rule, ruling, profile: &profile, says, words, depth, offset: None });
     }
 
-    pub(super) fn fire_rule(&mut self, says: &Says, words: Vec<&str>, depth: u16) {
+    pub(super) fn fire_rule(&mut self, table: &str, says: &Says, words: Vec<&str>, depth: u16) {
         let ruling = Ruling::Tier(says.tier);
         self.findings.add(&Finding {
-            rule: &says.id,
+            rule: &says.id(table),
             ruling,
             profile: &says.profile,
             says: &says.reason,
@@ -158,17 +158,17 @@ impl<'r> Examiner<'r> {
         let rules = self.rules;
         let entry = rules.lookup(name);
         let mut known = false;
-        for node in entry.into_iter().flat_map(|entry| entry.defining()) {
+        for (name, node) in entry.into_iter().flat_map(|(name, entry)| entry.defining().map(move |node| (name, node))) {
             known = true;
-            self.define(node, words, scene);
+            self.define((name, node), words, scene);
         }
         if !known {
             self.unknown(words, scene);
         }
-        for (node, beside) in
-            entry.into_iter().flat_map(|entry| entry.raising.iter().map(|node| (node, entry.shipped.as_ref())))
-        {
-            self.raise(node, beside, words, scene);
+        if let Some((name, entry)) = entry {
+            for node in &entry.raising {
+                self.raise((name, node), entry.shipped.as_deref(), words, scene);
+            }
         }
     }
 

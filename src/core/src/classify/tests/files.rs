@@ -157,10 +157,10 @@ fn both_manuals_name_every_field_kind_and_rule_of_the_engine() {
     }
 }
 
-/// A rule file of one program, and what a command comes out as with it.
-fn with_program(table: &str, command: &str) -> Ruling {
-    let text = format!("[[program]]\nreason = \"x\"\nlowers = true\n{table}");
-    rule_in(&admin(&text), &examples::argv(command).unwrap()).ruling
+/// The rules that ship, and those of one program more.
+fn with_program(table: &str) -> impl Fn(&str) -> Ruling {
+    let rules = admin(&format!("[[program]]\nreason = \"x\"\nlowers = true\n{table}"));
+    move |command| rule_in(&rules, &examples::argv(command).unwrap()).ruling
 }
 
 #[test]
@@ -173,6 +173,7 @@ form = [
   { id = "create", tier = "T1", reason = "x", has = ["-c"], writes = ["-f"] },
   { id = "extract", tier = "T1", reason = "x", has = ["-x", "-C"], writes = ["-C"] },
 ]"#;
+    let ruled = with_program(table);
     for (command, ruling) in [
         ("pack -c -f /srv/a -C /etc x", T1),
         ("pack -cf /etc/shadow x", T3),
@@ -182,7 +183,7 @@ form = [
         ("pack -x -f /etc/shadow -C /srv/b", T2),
         ("pack -f /srv/a", T2),
     ] {
-        assert_eq!(with_program(table, command), ruling, "{command}");
+        assert_eq!(ruled(command), ruling, "{command}");
     }
     let unknown =
         GOOD.replace("operands", "form = [{ id = \"x\", tier = \"T0\", reason = \"x\", writes = [\"-z\"] }]\noperands");
@@ -196,6 +197,7 @@ tier = "T0"
 style = "posix"
 flags = ["-C <directory>", "-f <read>"]
 form = [{ id = "run", tier = "T0", reason = "x", operands = ["[<command>]"] }]"#;
+    let ruled = with_program(table);
     for (command, ruling) in [
         ("within -C /etc cat hosts", T0),
         ("within -C /etc cat shadow", T2),
@@ -207,7 +209,7 @@ form = [{ id = "run", tier = "T0", reason = "x", operands = ["[<command>]"] }]"#
         ("sh -c 'within -C * cat x'", T2),
         ("within -C /etc within -C .. cat etc/shadow", T2),
     ] {
-        assert_eq!(with_program(table, command), ruling, "{command}");
+        assert_eq!(ruled(command), ruling, "{command}");
     }
 }
 
@@ -218,6 +220,7 @@ tier = "T0"
 style = "long"
 flags = ["-name <text>", "-run -rundir <command;>"]
 operands = ["[<meta>...]"]"#;
+    let ruled = with_program(table);
     for (command, ruling) in [
         ("seek /srv -name x -run cat '{}' +", T0),
         ("seek -run cat '{}' ';'", T0),
@@ -235,8 +238,8 @@ operands = ["[<meta>...]"]"#;
         ("seek /tmp / -run rm '{}' +", T3),
         ("seek /srv -run seek /etc -run cat '{}' ';'", T2),
     ] {
-        assert_eq!(with_program(table, command), ruling, "{command}");
+        assert_eq!(ruled(command), ruling, "{command}");
     }
-    let starts = |count: usize| with_program(table, &format!("seek {}-run cat '{{}}' ';'", "/srv/a ".repeat(count)));
+    let starts = |count: usize| ruled(&format!("seek {}-run cat '{{}}' ';'", "/srv/a ".repeat(count)));
     assert_eq!((starts(16), starts(17)), (T0, T2));
 }
