@@ -1,7 +1,24 @@
-//! Expressions: programs of `awk` and scripts of `sed` that only print.
+//! Expressions: programs of `awk` and scripts of `sed` that only print, and statements that destroy a database.
 //!
-//! Enters: the text of a program. Leaves: whether it is certain that it runs nothing and writes nothing. Whatever this
-//! room does not recognise is not certain. Linear.
+//! Enters: the text of a program. Leaves: whether it is certain that it runs nothing and writes nothing; for code in
+//! any language, whether it seems to throw stored data away. What this room does not recognise is not certain. Linear.
+
+/// Whether some statement in it drops or empties what a database holds, in whatever language it is written.
+pub(super) fn destroys_data(code: &str) -> bool {
+    const DROPPED: [&str; 7] = ["database", "schema", "table", "tablespace", "keyspace", "collection", "dataverse"];
+    const CALLS: [&str; 3] = ["dropdatabase", "flushall", "flushdb"];
+    let is = |word: &str, wanted: &[&str]| wanted.iter().any(|known| word.eq_ignore_ascii_case(known));
+    let mut words =
+        code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '(').filter(|word| !word.is_empty());
+    let mut before = "";
+    words.any(|word| {
+        let (name, called) = word.split_once('(').map_or((word, false), |(name, _)| (name, true));
+        let found =
+            is(name, &CALLS) || (is(before, &["drop"]) && is(name, &DROPPED)) || (is(before, &["truncate"]) && !called);
+        before = if called { "" } else { name };
+        found
+    })
+}
 
 /// Whether an `awk` program neither runs a command nor writes a file.
 pub(super) fn is_plain_awk(program: &str) -> bool {

@@ -8,7 +8,7 @@ use super::kind::Word;
 use super::sensitive::Reach;
 use super::shell::{self, Joint, Simple};
 use super::weigh::{Examiner, Part, Scene};
-use super::{MAX_DEPTH, opaque};
+use super::{MAX_DEPTH, expression, opaque};
 use crate::path::CleanPath;
 use crate::profile::ProfileName;
 use crate::tier::{Ruling, Tier};
@@ -152,6 +152,10 @@ impl Examiner<'_> {
             return self.fire("limit.text", Ruling::Deny, TOO_MUCH, vec![text], scene.depth);
         };
         self.deny(found.denied, vec![text], scene.depth);
+        if expression::destroys_data(text) {
+            let says = "Seems to drop or empty what a database holds.";
+            self.fire("code.destroys", Ruling::Tier(Tier::T3), says, vec![text], scene.depth);
+        }
         self.raise_to(found.strictest, &[Word::literal(text)], scene.depth);
         let inside = Scene { depth: scene.depth.saturating_add(1), doubted: true, settled: false, ..scene.clone() };
         for rough in found.commands {

@@ -83,7 +83,7 @@ pub(super) fn touched(path: &str, wild: bool, access: Use, reach: Reach) -> Opti
     if let Some(class) = by_name(visible, wild) {
         consider(class, true);
     }
-    if visible.rfind('/') == Some(0) {
+    if visible.rfind('/') == Some(0) && !TOP_LEVEL.contains(&visible) {
         consider(Class::Top, true);
     }
     by_place(visible, wild, reach, &mut consider);

@@ -21,29 +21,45 @@ fn lines() -> Vec<(String, String, String)> {
     lines
 }
 
-/// How many lines may still come out at another tier than an administrator's. Only ever lowered.
-const STILL_OTHERWISE: usize = 1_700;
+/// Of a hundred reads, how many must be called reads; of a hundred others, how many must have exactly their tier.
+const ENOUGH: usize = 95;
+
+/// What of some lines came out as they should, and a message for each that did not.
+#[derive(Default)]
+struct Outcome {
+    right: usize,
+    wrong: Vec<String>,
+}
+
+impl Outcome {
+    fn is_enough(&self) -> bool {
+        let all = self.right + self.wrong.len();
+        all >= 1_500 && self.right * 100 >= all * ENOUGH
+    }
+}
 
 #[test]
 fn lines_come_out_at_their_tier() {
-    let lines = lines();
-    let mut otherwise = Vec::new();
+    let (mut reads, mut others) = (Outcome::default(), Outcome::default());
     let mut called_reads = Vec::new();
-    for (place, tier, command) in &lines {
+    for (place, tier, command) in &lines() {
         let found = line(command);
         let fits = match tier.strip_suffix('+') {
             Some(least) => found.ruling >= Ruling::Tier(least.parse().unwrap()),
             None => found.ruling.name() == tier,
         };
+        let outcome = if tier == "T0" { &mut reads } else { &mut others };
         let message = format!("{place}: {command}: is {} by {}, not {tier}", found.ruling.name(), found.rules[0]);
-        if !fits && found.ruling == T0 {
-            called_reads.push(message);
-        } else if !fits {
-            otherwise.push(message);
+        match (fits, found.ruling) {
+            (true, _) => outcome.right += 1,
+            (false, T0) => called_reads.push(message),
+            (false, _) => outcome.wrong.push(message),
         }
     }
     assert!(called_reads.is_empty(), "called reads, and are none:\n{}", called_reads.join("\n"));
-    let (count, all) = (otherwise.len(), lines.len());
-    assert!(count <= STILL_OTHERWISE, "{count} of {all}:\n{}", otherwise.join("\n"));
-    println!("{count} of {all}:\n{}", otherwise.join("\n"));
+    for (name, outcome) in [("reads", reads), ("others", others)] {
+        let Outcome { right, wrong } = &outcome;
+        println!("{name}: {right} right, {} not:\n{}", wrong.len(), wrong.join("\n"));
+        assert!(outcome.is_enough(), "{name}: {right} right, {} not:\n{}", wrong.len(), wrong.join("\n"));
+    }
 }

@@ -135,6 +135,26 @@ fn emptying_a_file_is_no_small_change() {
 }
 
 #[test]
+fn statements_that_throw_data_away_are_known_in_any_spelling() {
+    use super::super::expression::destroys_data;
+    for code in [
+        "DROP DATABASE app",
+        "select 1; drop\n table if exists x",
+        "Truncate/**/users",
+        "db.dropDatabase()",
+        "r.flushall()",
+    ] {
+        assert!(destroys_data(code), "{code}");
+    }
+    for code in
+        ["f.truncate(0)", "ALTER TABLE t DROP COLUMN c", "select dropped from tables", "backdrop table", "truncate"]
+    {
+        assert!(!destroys_data(code), "{code}");
+    }
+    assert_eq!(line("sh -c 'psql -c \"DROP TABLE $t\"'").ruling, T3);
+}
+
+#[test]
 fn the_network_of_a_shell_is_no_device() {
     for text in ["cat < /dev/tcp/10.0.0.1/80", "echo x > /dev/udp/10.0.0.1/53"] {
         assert_eq!(line(text).ruling, T2, "{text}");
