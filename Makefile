@@ -15,7 +15,7 @@ DENY_VERSION := 0.20.2
 
 BINARIES := countersignd countersign-launcher countersign
 
-.PHONY: build deb rpm setup deny-tool test check demo install uninstall clean fuzz
+.PHONY: build deb rpm setup deny-tool test check demo install uninstall clean fuzz bench
 
 build:
 	$(CARGO) build --release --locked $(addprefix --bin ,$(BINARIES))
@@ -32,9 +32,20 @@ setup:
 deny-tool:
 	@$(CARGO) deny --version 2>/dev/null | grep -qx 'cargo-deny $(DENY_VERSION)' || $(CARGO) install cargo-deny --locked --version $(DENY_VERSION)
 
-# Everything: units and properties, then promises on booted machines. As root: the machines are real.
+# Everything: units and properties, promises on booted machines, and the fuzz targets for a minute in all. As root: the
+# machines are real.
 test: setup build
 	COUNTERSIGN_BINARIES=$(abspath $(RELEASE)) $(CARGO) test --workspace --locked
+	fuzz/run 30
+
+# For long; FUZZ_SECONDS for each target.
+FUZZ_SECONDS ?= 3600
+fuzz: setup
+	fuzz/run $(FUZZ_SECONDS)
+
+# How long classifying takes, with its limits, and a million random commands against the classifier's laws.
+bench: setup
+	$(CARGO) bench --locked --package benches
 
 check: setup deny-tool
 	$(CARGO) fmt --all --check
