@@ -1,6 +1,7 @@
 //! How long classifying takes, with the limits beside.
 //!
-//! Enters: the rules that ship and the commands below. Leaves: a table, and exit status 1 if a limit is passed. A time
+//! Enters: the rules that ship and the commands below; a word on the command line picks the worst cases that have it in
+//! their name. Leaves: a table, and exit status 1 if a limit is passed. A time
 //! is the fastest of many runs: what the code costs, not what else the machine does.
 
 #![forbid(unsafe_code)]
@@ -33,10 +34,14 @@ struct Row {
 
 fn main() -> Result<ExitCode, Unusable> {
     let world = World::read(None)?;
-    let mut rows = vec![load()?];
-    rows.extend(typical(&world));
-    rows.extend(cases::WORST.iter().flat_map(|(name, make)| worst(&world, name, *make)));
-    rows.push(administered(&world)?);
+    let wanted = std::env::args().skip(1).find(|word| !word.starts_with('-'));
+    let picked = cases::WORST.iter().filter(|(name, _)| wanted.as_ref().is_none_or(|word| name.contains(word)));
+    let mut rows: Vec<Row> = picked.flat_map(|(name, make)| worst(&world, name, *make)).collect();
+    if wanted.is_none() {
+        rows.push(load()?);
+        rows.extend(typical(&world));
+        rows.push(administered(&world)?);
+    }
     for row in &rows {
         let Row { name, measured, limit, good } = row;
         println!("{name:<44} {measured:>12}  limit {limit:<9} {}", if *good { "ok" } else { "PASSED" });
@@ -46,9 +51,11 @@ fn main() -> Result<ExitCode, Unusable> {
 
 fn load() -> Result<Row, Unusable> {
     let mut fastest = Duration::MAX;
-    for _ in 0..5 {
+    // They live as long as the broker, so what it costs to throw them away does not count.
+    let mut kept = Vec::new();
+    for _ in 0..10 {
         let start = Instant::now();
-        black_box(World::read(None)?);
+        kept.push(World::read(None)?);
         fastest = fastest.min(start.elapsed());
     }
     Ok(row("load every rule and try every example", fastest, LOAD))

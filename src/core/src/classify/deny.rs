@@ -124,14 +124,17 @@ fn family(name: &str) -> Option<Family> {
     if name.starts_with("mkfs.") {
         return Some(Family::Format);
     }
-    let place = PROGRAMS.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
-    PROGRAMS.get(place).map(|(_, family)| *family)
+    // This is asked of every word: the first byte leaves few to compare.
+    let first = name.bytes().next()?;
+    let begins = |known: &str| known.bytes().next().unwrap_or_default();
+    let from = PROGRAMS.partition_point(|(known, _)| begins(known) < first);
+    let mut near = PROGRAMS.iter().skip(from).take_while(|(known, _)| begins(known) == first);
+    near.find(|(known, _)| *known == name).map(|(_, family)| *family)
 }
 
 /// Whether this program with these words is on the list.
 pub(super) fn command(name: &str, words: &[Word<'_>], cwd: Option<&CleanPath>) -> Option<Hit> {
-    let state = words.iter().find_map(|word| named(&word.text));
-    state.or_else(|| check(family(name)?, name, words, cwd))
+    check(family(name)?, name, words, cwd)
 }
 
 /// Whether these words could put some program among them on the list. Each family is looked at once, from its first
@@ -333,4 +336,21 @@ fn removes_package(text: &str) -> bool {
 /// What a job may not ask of the broker that runs it.
 fn controls(text: &str) -> bool {
     matches!(text, "approve" | "refuse" | "clear" | "stop" | "hold" | "resume")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_is_found_and_no_other() {
+        assert!(PROGRAMS.is_sorted_by(|(one, _), (other, _)| one < other));
+        for (name, wanted) in PROGRAMS {
+            assert_eq!(family(name), Some(wanted), "{name}");
+            assert_eq!(family(&format!("{name}x")), None, "{name}x");
+        }
+        for name in ["", "a", "~", "zz", "\u{fc}"] {
+            assert_eq!(family(name), None, "{name}");
+        }
+    }
 }

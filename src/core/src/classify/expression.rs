@@ -7,6 +7,15 @@
 pub(super) fn destroys_data(code: &str) -> bool {
     const DROPPED: [&str; 7] = ["database", "schema", "table", "tablespace", "keyspace", "collection", "dataverse"];
     const CALLS: [&str; 3] = ["dropdatabase", "flushall", "flushdb"];
+    // Most code has none of these words, and to see that is quick.
+    let hint = |four: &[u8]| [b"drop", b"trun", b"flus"].iter().any(|word| four.eq_ignore_ascii_case(*word));
+    if !code
+        .as_bytes()
+        .windows(4)
+        .any(|four| matches!(four, [b'd' | b'D' | b't' | b'T' | b'f' | b'F', ..]) && hint(four))
+    {
+        return false;
+    }
     let is = |word: &str, wanted: &[&str]| wanted.iter().any(|known| word.eq_ignore_ascii_case(known));
     let mut words =
         code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '(').filter(|word| !word.is_empty());

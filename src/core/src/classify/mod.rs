@@ -144,7 +144,14 @@ pub fn classify(rules: &Rules, subject: &Subject<'_>) -> Classification {
     let words: Vec<kind::Word<'_>> = subject.argv.words().iter().map(|word| kind::Word::literal(word)).collect();
     examiner.command(
         &words,
-        &weigh::Scene { depth: 0, doubted: false, cwd: Some(subject.cwd.clone()), settled: true, found: None },
+        &weigh::Scene {
+            depth: 0,
+            doubted: false,
+            searched: false,
+            cwd: Some(subject.cwd.clone()),
+            settled: true,
+            found: None,
+        },
     );
     examiner.finish()
 }

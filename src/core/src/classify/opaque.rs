@@ -124,14 +124,19 @@ fn fork_bomb(text: &[u8]) -> Option<Option<Hit>> {
         return Some(None);
     }
     let dense: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    for (count, (at, three)) in dense.windows(3).enumerate().filter(|(_, three)| *three == b"(){").enumerate() {
+    let opens = dense.iter().enumerate().filter(|(at, byte)| {
+        **byte == b'('
+            && dense.get(at.saturating_add(1)) == Some(&b')')
+            && dense.get(at.saturating_add(2)) == Some(&b'{')
+    });
+    for (count, (at, _)) in opens.enumerate() {
         if count >= MAX_FUNCTIONS {
             return None;
         }
         let head = dense.get(at.saturating_sub(64)..at).unwrap_or_default();
         let start = head.iter().rposition(|byte| b";&|{}()".contains(byte)).map_or(0, |place| place.saturating_add(1));
         let name = head.get(start..).unwrap_or_default();
-        let from = at.saturating_add(three.len());
+        let from = at.saturating_add(3);
         let window = dense.get(from..dense.len().min(from.saturating_add(WINDOW))).unwrap_or_default();
         let body = window.split(|byte| *byte == b'}').next().unwrap_or_default();
         let calls = |part: &[u8]| part == name || part.strip_suffix(b"&") == Some(name);
@@ -149,26 +154,46 @@ enum Quotes {
     Separate,
 }
 
+/// What a byte means to a sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    Plain,
+    Blank,
+    End,
+    Quote,
+}
+
+impl Meaning {
+    const fn of(byte: u8) -> Self {
+        match byte {
+            b' ' | b'\t' | b'\r' => Self::Blank,
+            b';' | b'\n' | b'|' | b'&' | b'(' | b')' | b'{' | b'}' | b'`' => Self::End,
+            b'\'' | b'"' | b',' | b'\\' | b'[' | b']' => Self::Quote,
+            _ => Self::Plain,
+        }
+    }
+}
+
 /// Rough words up to the next separator, and what comes after it.
 fn sentence(text: &str, quotes: Quotes) -> (Vec<Word<'_>>, &str) {
     let bytes = text.as_bytes();
     let mut words = Vec::new();
     let mut at = 0_usize;
-    let ends = |byte: u8| matches!(byte, b';' | b'\n' | b'|' | b'&' | b'(' | b')' | b'{' | b'}' | b'`');
-    let blank = |byte: u8| {
-        matches!(byte, b' ' | b'\t' | b'\r')
-            || (quotes == Quotes::Separate && matches!(byte, b'\'' | b'"' | b',' | b'\\' | b'[' | b']'))
+    let meaning = |byte: u8| match (Meaning::of(byte), quotes) {
+        (Meaning::Quote, Quotes::Separate) => Meaning::Blank,
+        (Meaning::Quote, Quotes::Vanish) => Meaning::Plain,
+        (meaning, _) => meaning,
     };
     while let Some(byte) = bytes.get(at).copied() {
-        if ends(byte) {
+        if meaning(byte) == Meaning::End {
             return (words, text.get(at.saturating_add(1)..).unwrap_or_default());
         }
-        if blank(byte) {
+        if meaning(byte) == Meaning::Blank {
             at = at.saturating_add(1);
             continue;
         }
         let rest = bytes.get(at..).unwrap_or_default();
-        let length = rest.iter().position(|byte| ends(*byte) || blank(*byte)).unwrap_or(rest.len());
+        let length = rest.iter().position(|byte| meaning(*byte) != Meaning::Plain).unwrap_or(rest.len());
         let end = at.saturating_add(length);
         words.push(rough(text.get(at..end).unwrap_or_default()));
         at = end;
@@ -178,7 +203,11 @@ fn sentence(text: &str, quotes: Quotes) -> (Vec<Word<'_>>, &str) {
 
 /// A word without its quotes and backslashes.
 fn rough(text: &str) -> Word<'_> {
-    let quote = |c: char| matches!(c, '\'' | '"' | '\\');
-    let bare = if text.contains(quote) { text.replace(quote, "").into() } else { text.into() };
-    Word { text: bare, wild: text.contains(['*', '?', '[']) }
+    let (mut quoted, mut wild) = (false, false);
+    for byte in text.bytes() {
+        quoted |= matches!(byte, b'\'' | b'"' | b'\\');
+        wild |= matches!(byte, b'*' | b'?' | b'[');
+    }
+    let bare = if quoted { text.replace(['\'', '"', '\\'], "").into() } else { text.into() };
+    Word { text: bare, wild }
 }

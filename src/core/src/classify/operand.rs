@@ -148,9 +148,8 @@ impl Examiner<'_> {
         let hit = deny::write(path.as_str(), word.wild);
         self.deny(hit, vec![&word.text], depth);
         let touched = self.touch(&path, word, Use::Write, part);
-        let holds =
-            touched.is_none() && sensitive::touched(path.as_str(), word.wild, Use::Write, Reach::Below).is_some();
-        if holds && part.base < Tier::T2 {
+        let holds = || sensitive::touched(path.as_str(), word.wild, Use::Write, Reach::Below).is_some();
+        if part.base < Tier::T2 && touched.is_none() && holds() {
             let says = "Writes to a directory that holds sensitive places.";
             self.fire("write.directory", Ruling::Tier(Tier::T2), says, vec![&word.text], depth);
         }
@@ -170,16 +169,15 @@ impl Examiner<'_> {
     fn remove(&mut self, word: &Word<'_>, part: &Part<'_>) {
         let found = part.scene.found_by(word);
         let wide = word.wild || part.reach == Reach::Below || found.is_some();
-        let kept = match (&found, Self::place(word, part)) {
-            (Some(starts), _) => !starts.iter().all(|start| sensitive::is_scratch(&format!("{start}/{{}}"))),
-            (None, place) => !place.is_some_and(|path| sensitive::is_scratch(path.as_str())),
+        let kept = || match &found {
+            Some(starts) => !starts.iter().all(|start| sensitive::is_scratch(&format!("{start}/{{}}"))),
+            None => !Self::place(word, part).is_some_and(|path| sensitive::is_scratch(path.as_str())),
         };
-        let part = Part { base: part.base.max(Tier::T2), ..*part };
-        if wide && kept {
+        if wide && kept() {
             let says = "Removes more than one named file, for good.";
             self.fire("remove.many", Ruling::Tier(Tier::T3), says, vec![&word.text], part.scene.depth);
         }
-        self.write(word, &part);
+        self.write(word, &Part { base: part.base.max(Tier::T2), ..*part });
     }
 
     /// A script that is run: it is read, and what it does is not known.

@@ -170,8 +170,9 @@ type Canonical<'f> = HashMap<&'f str, &'f str>;
 
 /// All names of the flags to their place, and all names to the flag's first name.
 fn index<'f>(raw: &RawTable, flags: &'f [Named]) -> Result<(HashMap<Box<str>, usize>, Canonical<'f>), Wrong> {
-    let mut by_name = HashMap::new();
-    let mut canonical = HashMap::new();
+    let names = flags.iter().map(|(notation, _)| notation.names.len()).sum();
+    let mut by_name = HashMap::with_capacity(names);
+    let mut canonical = HashMap::with_capacity(names);
     for (place, (notation, flag)) in flags.iter().enumerate() {
         for name in &notation.names {
             canonical.insert(&**name, &*flag.name);

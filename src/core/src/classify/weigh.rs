@@ -33,6 +33,8 @@ pub(super) struct Scene {
     pub(super) depth: u16,
     /// Whether the deny list has looked at all the words here already, because something around them was not understood.
     pub(super) doubted: bool,
+    /// Whether the words were looked through for names that are never said, as part of the words around them.
+    pub(super) searched: bool,
     /// The working directory, if it can be told, supposing that every change of directory before succeeded.
     pub(super) cwd: Option<CleanPath>,
     /// Whether it is that for certain. The deny list takes what may be; all else takes only what is.
@@ -146,6 +148,9 @@ impl<'r> Examiner<'r> {
         }
         let located = program::locate(first, scene.cwd.as_ref());
         let name = located.name.as_str();
+        if !scene.searched {
+            self.deny(words.iter().find_map(|word| deny::named(&word.text)), texts(words), depth);
+        }
         self.deny(deny::command(name, words.get(1..).unwrap_or_default(), scene.cwd.as_ref()), texts(words), depth);
         if !located.usual {
             let says = "The program does not lie where programs of the system lie.";

@@ -66,7 +66,7 @@ impl Examiner<'_> {
 
     /// A command inside a command.
     pub(super) fn inner(&mut self, words: &[Word<'_>], scene: &Scene) {
-        self.command(words, &Scene { depth: scene.depth.saturating_add(1), ..scene.clone() });
+        self.command(words, &Scene { depth: scene.depth.saturating_add(1), searched: true, ..scene.clone() });
     }
 
     /// Words that a program joins with blanks and hands to a shell.
@@ -97,7 +97,7 @@ impl Examiner<'_> {
         if script.too_long || !self.spend(text.len(), words) {
             return self.fire("limit.text", Ruling::Deny, TOO_MUCH, vec![text], depth);
         }
-        let mut here = Scene { depth, doubted: false, ..scene.clone() };
+        let mut here = Scene { depth, doubted: false, searched: false, ..scene.clone() };
         let mut moved = false;
         for command in &script.commands {
             match changed_directory(command) {
@@ -157,7 +157,13 @@ impl Examiner<'_> {
             self.fire("code.destroys", Ruling::Tier(Tier::T3), says, vec![text], scene.depth);
         }
         self.raise_to(found.strictest, &[Word::literal(text)], scene.depth);
-        let inside = Scene { depth: scene.depth.saturating_add(1), doubted: true, settled: false, ..scene.clone() };
+        let inside = Scene {
+            depth: scene.depth.saturating_add(1),
+            doubted: true,
+            searched: false,
+            settled: false,
+            ..scene.clone()
+        };
         for rough in found.commands {
             let part = Part { base: Tier::T2, reach: Reach::Itself, scene: &inside };
             for file in &rough.written {

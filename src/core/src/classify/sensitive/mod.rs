@@ -231,7 +231,7 @@ fn is_harmless_device(path: &str) -> bool {
         "/dev/shm",
         "/dev/tty",
     ];
-    DEVICES.contains(&path) || path.starts_with("/dev/shm/")
+    path.starts_with("/dev/") && (DEVICES.contains(&path) || path.starts_with("/dev/shm/"))
 }
 
 /// Whether what is below this directory is nothing that anybody keeps.

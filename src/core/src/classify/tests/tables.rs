@@ -33,8 +33,8 @@ struct Outcome {
 
 impl Outcome {
     fn is_enough(&self) -> bool {
-        let all = self.right + self.wrong.len();
-        all >= 1_500 && self.right * 100 >= all * ENOUGH
+        let all = self.right.saturating_add(self.wrong.len());
+        all >= 1_500 && self.right.saturating_mul(100) >= all.saturating_mul(ENOUGH)
     }
 }
 
