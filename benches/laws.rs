@@ -98,6 +98,10 @@ fn wrapped(world: &World, before: &[&str], words: &[String], alone: Ruling) {
 }
 
 fn shelled(world: &World, before: &[&str], words: &[String], alone: Ruling) {
+    // Only a shell has it: outside of one it is a program that nobody knows.
+    if words.first().is_some_and(|first| first == "cd") {
+        return;
+    }
     let text: Vec<String> = words.iter().map(|word| quoted(word)).collect();
     let all = before.iter().map(|word| (*word).to_owned()).chain([text.join(" ")]).collect();
     never_lower(world, all, alone);

@@ -125,7 +125,7 @@ impl Kind {
         match self {
             Self::Number => is_number(word),
             Self::Format => word.starts_with('+'),
-            Self::Key => !word.contains('='),
+            Self::Key => !word.contains('=') && !word.starts_with('/') && !word.split(['/', '.']).any(str::is_empty),
             Self::Assignment => assigned_name(word).is_some(),
             Self::Choice(words) => words.iter().any(|choice| **choice == *word),
             Self::Mode => is_mode(word),

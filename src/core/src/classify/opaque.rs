@@ -96,11 +96,14 @@ fn command(rules: &Rules, sentence: Vec<Word<'_>>) -> Option<Rough> {
     let mut into = false;
     for word in sentence {
         let bare = word.text.trim_start_matches(|c: char| c.is_ascii_digit());
+        let bare = if bare.starts_with("<>") { bare.trim_start_matches('<') } else { bare };
         let path = bare.trim_start_matches('>');
         let arrow = path.len() < bare.len();
         let owned = |text: &str| Word { text: text.to_owned().into(), wild: word.wild };
         if arrow || into {
-            rough.written.extend(Some(path).filter(|path| !path.is_empty()).map(owned));
+            // A number is a descriptor.
+            let file = !path.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+            rough.written.extend(Some(path).filter(|_| file).map(owned));
             into = arrow && path.is_empty();
         } else if !rough.words.is_empty() || !(shell::is_reserved(&word.text) || assigned_name(&word.text).is_some()) {
             rough.words.push(owned(&word.text));
@@ -185,6 +188,13 @@ fn sentence(text: &str, quotes: Quotes) -> (Vec<Word<'_>>, &str) {
         (meaning, _) => meaning,
     };
     while let Some(byte) = bytes.get(at).copied() {
+        // Beside an arrow it belongs to the arrow: `>& file`, `&> file`, `>| file`.
+        let arrow = |at: Option<usize>| at.and_then(|at| bytes.get(at)) == Some(&b'>');
+        let (after, before) = (arrow(at.checked_sub(1)), arrow(at.checked_add(1)));
+        if (byte == b'&' && (after || before)) || (byte == b'|' && after) {
+            at = at.saturating_add(1);
+            continue;
+        }
         if meaning(byte) == Meaning::End {
             return (words, text.get(at.saturating_add(1)..).unwrap_or_default());
         }
@@ -194,11 +204,19 @@ fn sentence(text: &str, quotes: Quotes) -> (Vec<Word<'_>>, &str) {
         }
         let rest = bytes.get(at..).unwrap_or_default();
         let length = rest.iter().position(|byte| meaning(*byte) != Meaning::Plain).unwrap_or(rest.len());
+        let length = before_arrow(rest.get(..length).unwrap_or_default());
         let end = at.saturating_add(length);
         words.push(rough(text.get(at..end).unwrap_or_default()));
         at = end;
     }
     (words, "")
+}
+
+/// How much of a word stands before an arrow that begins another: `x>file` is two, `2>file` and `<>file` are one.
+fn before_arrow(word: &[u8]) -> usize {
+    let first = word.iter().position(|byte| *byte == b'>').unwrap_or(word.len());
+    let before = word.get(..first).unwrap_or_default();
+    if first == word.len() || before == b"<" || before.iter().all(u8::is_ascii_digit) { word.len() } else { first }
 }
 
 /// A word without its quotes and backslashes.

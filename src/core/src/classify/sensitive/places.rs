@@ -9,9 +9,10 @@ pub(super) type Places = &'static [(&'static str, Class)];
 
 /// Below each top directory: a place by its components, `*` standing for part of one. The empty place is the
 /// directory itself with everything in it.
-pub(super) const TOPS: [(&str, Places); 17] = [
+pub(super) const TOPS: [(&str, Places); 18] = [
     ("etc", ETC),
     ("root", HOME),
+    ("root", &[("", Class::Obeyed)]),
     ("home", HOME),
     ("proc", PROC),
     ("dev", DEV),

@@ -155,6 +155,16 @@ fn statements_that_throw_data_away_are_known_in_any_spelling() {
 }
 
 #[test]
+fn arrows_are_seen_in_opaque_text() {
+    for arrow in [">", ">>", ">& ", "&>", "&> ", "2>", ">|", "1>&", "<>", "a>", "$x>>"] {
+        let text = format!("echo $x {arrow}/root/.ssh/authorized_keys");
+        assert_eq!(line(&text).ruling, T3, "{text}");
+    }
+    let found = line("echo $x 2>&1 >&2 3>&-; frob");
+    assert!(found.ruling == T2 && found.targets.is_empty(), "{found:?}");
+}
+
+#[test]
 fn the_network_of_a_shell_is_no_device() {
     for text in ["cat < /dev/tcp/10.0.0.1/80", "echo x > /dev/udp/10.0.0.1/53"] {
         assert_eq!(line(text).ruling, T2, "{text}");
