@@ -53,6 +53,9 @@ pub enum ConfineError {
     /// Compiling a filter.
     #[error("seccomp: a filter could not be compiled")]
     Compile(#[source] seccompiler::BackendError),
+    /// A filter is longer than the kernel takes.
+    #[error("seccomp: a filter is too long")]
+    TooLong,
     /// Installing a filter.
     #[error("seccomp: a filter could not be installed")]
     Seccomp(#[source] seccompiler::Error),
@@ -70,7 +73,7 @@ impl ConfineError {
             Self::Capabilities { .. } | Self::CapabilitiesDiffer { .. } => "capabilities",
             Self::NoNewPrivs(_) => "no-new-privs",
             Self::LandlockPath { .. } | Self::Landlock(_) | Self::LandlockTooOld => "landlock",
-            Self::Compile(_) | Self::Seccomp(_) | Self::NotFiltered => "seccomp",
+            Self::Compile(_) | Self::TooLong | Self::Seccomp(_) | Self::NotFiltered => "seccomp",
         }
     }
 
@@ -87,7 +90,9 @@ impl ConfineError {
             Self::Capabilities { .. } => nix::libc::EPERM,
             Self::LandlockPath { error: ::landlock::PathFdError::OpenCall { source, .. }, .. } => of(source),
             Self::Seccomp(seccompiler::Error::Prctl(source) | seccompiler::Error::Seccomp(source)) => of(source),
-            Self::LandlockPath { .. } | Self::Landlock(_) | Self::Compile(_) | Self::Seccomp(_) => nix::libc::EINVAL,
+            Self::LandlockPath { .. } | Self::Landlock(_) | Self::Compile(_) | Self::TooLong | Self::Seccomp(_) => {
+                nix::libc::EINVAL
+            }
         }
     }
 }

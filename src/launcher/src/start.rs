@@ -82,6 +82,8 @@ pub(crate) fn load(root: &Path) -> Result<(Policy, Sandboxes), StartError> {
     let policy = countersign_config::load(root)?;
     let passwd = std::fs::read_to_string(root.join("etc/passwd")).map_err(StartError::Accounts)?;
     let sandboxes = Sandboxes::ready(policy.profiles(), &passwd)?;
+    // What reading and parsing needed is free now.
+    sys::give_memory_back();
     Ok((policy, sandboxes))
 }
 

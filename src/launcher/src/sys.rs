@@ -1,4 +1,4 @@
-//! The only unsafe code of the project: seven calls of the kernel that no library offers safely.
+//! The only unsafe code of the project: eight calls of the kernel or the C library that no library offers safely.
 //!
 //! Enters: owned or borrowed descriptors. Leaves: owned descriptors and plain values. Nothing here decides anything.
 #![expect(unsafe_code, reason = "every call of the kernel that the project needs and no library wraps is in this file")]
@@ -135,6 +135,15 @@ pub(crate) fn default_signals() {
         // SAFETY: SIG_DFL is a disposition and no function. Only a child on its way to exec calls this, and nothing of
         // it relies on a signal being ignored. For the two that cannot be changed the call fails and does nothing.
         unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+}
+
+/// Gives memory that was freed back to the kernel. A child begins as a copy of this process, and every page of it costs.
+pub(crate) fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim touches only memory that the allocator holds and nobody owns, and takes its locks.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 

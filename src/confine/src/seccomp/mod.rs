@@ -1,18 +1,21 @@
-//! Step `seccomp`: filters over system calls, compiled once from data, installed last; read back.
+//! Step `seccomp`: a filter over system calls, compiled once from data, installed last; read back.
 //!
 //! ```text
-//!   1. guard     a foreign call table or a call that is younger than this list: it does not exist (ENOSYS)
+//!   1. guard     a foreign architecture: killed; another table of calls, or a call younger than this list: it does not
+//!                exist (ENOSYS); a call that nothing below names: allowed
 //!   2. sockets   a kind that is not allowed: this machine does not have it (EAFNOSUPPORT)
 //!   3. refused   everything in the refused sets: not permitted (EPERM)
 //! ```
 //!
-//! The guard also makes `clone3` vanish, so that the C library falls back to `clone`, whose flags a filter can see.
+//! Each part hands on what it allows, so that the three are one program: the kernel translates it once, and a call is
+//! looked at by one filter. The guard also makes `clone3` vanish, so that the C library falls back to `clone`, whose flags a filter can see.
 
 mod calls;
+mod chain;
 mod guard;
 mod sockets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::digest::Digest;
 use countersign_core::profile::{CallSet, Socket};
@@ -47,7 +50,7 @@ pub struct Refusals<'a> {
 /// Compiled filters, ready to be installed any number of times.
 #[derive(Debug, Clone)]
 pub struct Filters {
-    programs: Vec<BpfProgram>,
+    program: BpfProgram,
     calls: usize,
     digest: Digest,
 }
@@ -61,13 +64,15 @@ pub fn compile(refusals: &Refusals<'_>) -> Result<Filters, ConfineError> {
     let refused = calls::refused(refusals).map_err(ConfineError::Compile)?;
     let kinds = sockets::others_than(refusals.sockets).map_err(ConfineError::Compile)?;
     let counted = refused.len();
-    let programs = vec![
-        guard::program(),
-        program(kinds, nix::libc::EAFNOSUPPORT, arch)?,
-        program(refused, nix::libc::EPERM, arch)?,
-    ];
-    let digest = digest(&programs);
-    Ok(Filters { programs, calls: counted, digest })
+    let listed: BTreeSet<u32> =
+        kinds.keys().chain(refused.keys()).filter_map(|call| u32::try_from(*call).ok()).collect();
+    let listed: Vec<u32> = listed.into_iter().collect();
+    let guard = guard::program(arch, &listed).ok_or(ConfineError::TooLong)?;
+    let kinds = program(kinds, nix::libc::EAFNOSUPPORT, arch)?;
+    let refused = program(refused, nix::libc::EPERM, arch)?;
+    let program = chain::chain(guard, &[kinds, refused]).ok_or(ConfineError::TooLong)?;
+    let digest = digest(&program);
+    Ok(Filters { program, calls: counted, digest })
 }
 
 /// Installs the filters on this thread for good. Needs `no_new_privs`.
@@ -75,9 +80,7 @@ pub fn compile(refusals: &Refusals<'_>) -> Result<Filters, ConfineError> {
 /// # Errors
 /// The kernel refused, or shows no filter afterwards.
 pub fn install(filters: &Filters) -> Result<Layer, ConfineError> {
-    for program in &filters.programs {
-        seccompiler::apply_filter(program).map_err(ConfineError::Seccomp)?;
-    }
+    seccompiler::apply_filter(&filters.program).map_err(ConfineError::Seccomp)?;
     match rustix::thread::secure_computing_mode() {
         Ok(SecureComputingMode::Filter) => Ok(layer("seccomp", filters.words())),
         Ok(_) | Err(_) => Err(ConfineError::NotFiltered),
@@ -86,11 +89,10 @@ pub fn install(filters: &Filters) -> Result<Layer, ConfineError> {
 
 impl Filters {
     fn words(&self) -> String {
-        let instructions: usize = self.programs.iter().map(Vec::len).fold(0, usize::saturating_add);
         format!(
-            "{} filters, {} calls refused or looked at, {instructions} instructions, sha256 {}",
-            self.programs.len(),
+            "one filter, {} calls refused or looked at, {} instructions, sha256 {}",
             self.calls,
+            self.program.len(),
             self.digest
         )
     }
@@ -103,9 +105,9 @@ fn program(rules: Rules, errno: i32, arch: TargetArch) -> Result<BpfProgram, Con
 }
 
 /// Over the instructions as the kernel gets them.
-fn digest(programs: &[BpfProgram]) -> Digest {
+fn digest(program: &BpfProgram) -> Digest {
     let mut bytes = Vec::new();
-    for instruction in programs.iter().flatten() {
+    for instruction in program {
         bytes.extend_from_slice(&instruction.code.to_le_bytes());
         bytes.extend_from_slice(&[instruction.jt, instruction.jf]);
         bytes.extend_from_slice(&instruction.k.to_le_bytes());

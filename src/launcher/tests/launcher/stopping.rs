@@ -5,21 +5,24 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant};
 
 use countersign_core::code::Code;
-use countersign_core::message::{FromLauncher, StopNote, ToLauncher};
+use countersign_core::message::{CancelCause, FromLauncher, StopNote, ToLauncher};
 use countersign_core::outcome::Ended;
 
 use crate::driver::{Launcher, now, shell, words};
 
 /// A hundred processes that double-forked and called setsid, and one that waits.
-const HUNDRED: &str =
-    "i=0; while [ $i -lt 100 ]; do (setsid setsid sleep 1000 &) ; i=$((i+1)); done; echo up; sleep 1000";
+const HUNDRED: &str = "use POSIX; for (1..100) { next if my $pid = fork; setsid; exit if fork; sleep 1000; exit } \
+    1 while wait != -1; sleep 1000";
+/// What a person would not notice; the bound of a busy machine is larger than what is meant.
+const AT_ONCE: Duration = Duration::from_millis(250);
 
 fn note() -> StopNote {
     StopNote { time: now(), who: "tests".to_owned(), why: "to see it stop".to_owned() }
 }
 
-fn hundred(launcher: &mut Launcher) -> crate::driver::Running {
-    let job = launcher.start_job(&shell("system", HUNDRED)).unwrap();
+fn hundred(launcher: &mut Launcher, timeout_ms: u64) -> crate::driver::Running {
+    let ask = shell("system", &format!("exec perl -e '{HUNDRED}'")).timeout(timeout_ms);
+    let job = launcher.start_job(&ask).unwrap();
     let begun = Instant::now();
     while launcher.processes().len() < 102 {
         assert!(begun.elapsed() < Duration::from_secs(20), "{} of them", launcher.processes().len());
@@ -28,16 +31,24 @@ fn hundred(launcher: &mut Launcher) -> crate::driver::Running {
     job
 }
 
+/// The time until nothing but the launcher is left, from the given moment.
+fn gone(launcher: &Launcher, what: &str, begun: Instant) {
+    while launcher.processes().len() > 1 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "survivors of {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let took = begun.elapsed();
+    println!("{what}: a hundred processes gone after {took:?}");
+    assert!(took < AT_ONCE, "{what}: {took:?}");
+}
+
 #[test]
 fn a_stop_ends_a_hundred_scattered_processes_latches_and_takes_nothing_more() {
     let mut launcher = Launcher::start();
-    let job = hundred(&mut launcher);
+    let job = hundred(&mut launcher, 60_000);
     let begun = Instant::now();
     launcher.send(&ToLauncher::Stop { note: note() }, &[]);
-    while launcher.processes().len() > 1 {
-        assert!(begun.elapsed() < Duration::from_secs(5), "survivors");
-    }
-    println!("a hundred processes gone after {:?}", begun.elapsed());
+    gone(&launcher, "stop", begun);
     assert_eq!(launcher.ended(job.id).ended, Ended::Stopped);
     assert!(matches!(launcher.next(), Some(FromLauncher::Stopped { failure: None })));
     assert_eq!(launcher.start_job(&words(&["true"])).err().unwrap().code, Code::Stopped);
@@ -53,9 +64,33 @@ fn a_stop_ends_a_hundred_scattered_processes_latches_and_takes_nothing_more() {
 }
 
 #[test]
+fn a_cancel_ends_a_hundred_scattered_processes() {
+    let mut launcher = Launcher::start();
+    let job = hundred(&mut launcher, 60_000);
+    let begun = Instant::now();
+    launcher.cancel(job.id, CancelCause::Cancelled);
+    gone(&launcher, "cancel", begun);
+    assert_eq!(launcher.ended(job.id).ended, Ended::Cancelled);
+}
+
+#[test]
+fn a_time_out_ends_a_hundred_scattered_processes() {
+    let mut launcher = Launcher::start();
+    let ordered = Instant::now();
+    let job = hundred(&mut launcher, 4_000);
+    // The order was taken later than it was given, so that this begins too early rather than too late.
+    let due = ordered + Duration::from_millis(4_000);
+    std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    gone(&launcher, "time-out", due);
+    let outcome = launcher.ended(job.id);
+    assert_eq!(outcome.ended, Ended::TimedOut);
+    assert!(outcome.duration_us >= 4_000_000, "not before its time: {outcome:?}");
+}
+
+#[test]
 fn the_end_of_the_front_ends_every_job() {
     let mut launcher = Launcher::start();
-    drop(hundred(&mut launcher));
+    drop(hundred(&mut launcher, 60_000));
     let begun = Instant::now();
     let (status, left) = launcher.hang_up();
     assert!(status.success() && left.is_empty(), "{left:?}");

@@ -1,5 +1,6 @@
 //! The places of a profile's sets that exist on this machine, and opening them without being led astray.
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use countersign_core::path::CleanPath;
@@ -27,16 +28,20 @@ pub(super) fn find(path: &CleanPath) -> Result<Option<OwnedFd>, MountError> {
 /// The paths of the places that exist.
 pub(super) fn existing<'a>(places: impl Iterator<Item = &'a Place>) -> Result<Vec<CleanPath>, MountError> {
     let mut found = Vec::new();
+    let mut listings = Listings::new();
     for place in places {
-        expand(place.pattern, &mut found)?;
+        expand(place.pattern, &mut listings, &mut found)?;
     }
     found.sort_unstable();
     found.dedup();
     Ok(found)
 }
 
+/// What is in a directory that a pattern asks for; many patterns ask for the same one.
+type Listings = BTreeMap<String, Vec<String>>;
+
 /// Writes out the `*` of a pattern; a pattern without one is itself, there or not.
-fn expand(pattern: &str, found: &mut Vec<CleanPath>) -> Result<(), MountError> {
+fn expand(pattern: &str, listings: &mut Listings, found: &mut Vec<CleanPath>) -> Result<(), MountError> {
     let Some(star) = pattern.find('*') else {
         found.extend(CleanPath::new(pattern));
         return Ok(());
@@ -46,13 +51,18 @@ fn expand(pattern: &str, found: &mut Vec<CleanPath>) -> Result<(), MountError> {
     let (directory, prefix) = before.rsplit_once('/').unwrap_or(("", before));
     let (suffix, rest) = after.find('/').map_or((after, ""), |slash| after.split_at(slash));
     let directory = if directory.is_empty() { "/" } else { directory };
-    for name in names(directory)? {
-        let middle = name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix));
-        if middle.is_some() {
-            expand(&format!("{}/{name}{rest}", directory.trim_end_matches('/')), found)?;
+    let matches = |name: &&String| name.strip_prefix(prefix).is_some_and(|rest| rest.strip_suffix(suffix).is_some());
+    let matching: Vec<String> = match listings.get(directory) {
+        Some(names) => names.iter().filter(matches).cloned().collect(),
+        None => {
+            let names = names(directory)?;
+            let matching = names.iter().filter(matches).cloned().collect();
+            listings.insert(directory.to_owned(), names);
+            matching
         }
-    }
-    Ok(())
+    };
+    let directory = directory.trim_end_matches('/');
+    matching.iter().try_for_each(|name| expand(&format!("{directory}/{name}{rest}"), listings, found))
 }
 
 /// The names in a directory; none where there is no such directory. A name that is not text has no place in a pattern.
@@ -82,7 +92,7 @@ mod tests {
 
     fn expanded(pattern: &str) -> Vec<String> {
         let mut found = Vec::new();
-        expand(pattern, &mut found).unwrap();
+        expand(pattern, &mut Listings::new(), &mut found).unwrap();
         found.into_iter().map(String::from).collect()
     }
 
