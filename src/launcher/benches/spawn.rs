@@ -4,6 +4,15 @@
 //! answer that the cgroup is empty, over the real socket; for the unconfined one from spawn to wait. Policy and profiles
 //! are loaded once, before.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a measurement that shares the tests' driver: whatever fails ends it"
+)]
+
 #[expect(dead_code, reason = "the driver is that of the tests, and a measurement uses little of it")]
 #[path = "../tests/launcher/driver.rs"]
 mod driver;
