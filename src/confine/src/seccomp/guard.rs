@@ -92,6 +92,7 @@ mod tests {
     const LISTED: u32 = 1;
 
     /// Runs the program as the kernel would; a call that leaves by the end is [`LISTED`].
+    #[expect(clippy::arithmetic_side_effects, reason = "positions in a program of at most 4,096 instructions")]
     fn run(program: &BpfProgram, architecture: u32, number: u32) -> u32 {
         let (mut at, mut value) = (0, 0);
         while let Some(each) = program.get(at) {
