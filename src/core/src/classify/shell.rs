@@ -88,7 +88,10 @@ pub(super) fn parse(text: &str) -> Script<'_> {
             Ok(command) => {
                 let last = command.then == Joint::End;
                 let empty = command.is_empty();
-                let dangling = empty && !matches!(command.then, Joint::Sequence | Joint::End);
+                // Only a line may be empty: `; ls` is a mistake to a shell.
+                let semicolon = reader.at.checked_sub(1).and_then(|before| text.as_bytes().get(before)) == Some(&b';');
+                let dangling =
+                    empty && !matches!((command.then, semicolon), (Joint::Sequence, false) | (Joint::End, _));
                 let after_operator = script
                     .commands
                     .last()

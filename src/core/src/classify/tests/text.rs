@@ -15,6 +15,7 @@ fn the_small_grammar_is_understood() {
         "ls -la /etc; id",
         "a && b || c | d &",
         "a\nb\n\nc",
+        "\n\na;\n\nb;",
         "A=b C='d e' cmd",
         "cmd > out 2>&1 < in >> log >| x <> y 2>/dev/null",
         "cmd &> out",
@@ -59,7 +60,7 @@ fn everything_else_stops_where_it_begins() {
     ] {
         assert_eq!(stop(text), Some(offset), "{text:?}");
     }
-    for text in ["&& ls", "ls &&", "ls | | id", "| ls", "ls || ;"] {
+    for text in ["&& ls", "ls &&", "ls | | id", "| ls", "ls || ;", ";ls", "ls; ;id", "\n; ls", "& ls"] {
         assert!(stop(text).is_some(), "{text:?}");
     }
 }
