@@ -1,4 +1,5 @@
 //! Promise: a tier's sandbox holds even when the classifier was wrong. SEC-13.
 
 mod administration;
+mod hostile;
 mod observe;

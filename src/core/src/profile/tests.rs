@@ -71,7 +71,7 @@ fn the_kernels_surface_is_lifted_only_by_name() {
         ("users", &[]),
         ("services", &[]),
         ("network", &[]),
-        ("packages", &["chroot", "nodes", "personality"]),
+        ("packages", &["chroot", "nodes"]),
         ("storage", &["accounting", "keys", "mounts", "nodes", "swap"]),
         ("power", &["boot"]),
         ("kernel", &["chroot", "clock", "kernel-programs", "kexec", "modules", "nodes"]),
