@@ -10,6 +10,7 @@ use std::path::Path;
 use countersign_core::digest::Digest;
 use countersign_core::record::{Entry, Phase, Record};
 use countersign_core::request::RequestId;
+use countersign_core::time::Moment;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
@@ -87,6 +88,15 @@ impl Log {
         each(self.connection(), direction, visit)
     }
 
+    /// The records since this time, newest first, at most `most`. The clock may have been set back, so the last `most`
+    /// entries are looked at whatever their times are, and no others.
+    ///
+    /// # Errors
+    /// The log cannot be read, or an entry in it is no record.
+    pub fn since(&self, time: Moment, most: usize) -> Result<Vec<Record>, StoreError> {
+        since(self.connection(), time, most)
+    }
+
     /// Every record of this request, oldest first.
     ///
     /// # Errors
@@ -151,6 +161,19 @@ fn each(
         }
     }
     Ok(())
+}
+
+pub(crate) fn since(connection: &Connection, time: Moment, most: usize) -> Result<Vec<Record>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT seq, hash, body FROM entries ORDER BY seq DESC LIMIT ?1")?;
+    let mut rows = statement.query([i64::try_from(most).unwrap_or(i64::MAX)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let entry = entry(row)?;
+        let damaged = |_| StoreError::Corrupt { what: "an entry is no record", seq: Some(entry.seq) };
+        let record = Record::parse(&entry.body).map_err(damaged)?;
+        found.extend(Some(record).filter(|record| record.time >= time));
+    }
+    Ok(found)
 }
 
 /// Walks back to the last start of the broker: what was open before it was closed together with it.

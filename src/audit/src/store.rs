@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use countersign_core::digest::Digest;
 use countersign_core::record::{Draft, Entry, Record, Stamp};
+use countersign_core::time::Moment;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::StoreError;
@@ -133,6 +134,14 @@ impl Store {
     /// The log cannot be read, or an entry in it is no record.
     pub fn open_intents(&self) -> Result<Vec<Record>, StoreError> {
         log::open_intents(&self.connection)
+    }
+
+    /// The records since this time, newest first, among the last `most`; see [`Log::since`].
+    ///
+    /// # Errors
+    /// The log cannot be read, or an entry in it is no record.
+    pub fn since(&self, time: Moment, most: usize) -> Result<Vec<Record>, StoreError> {
+        log::since(&self.connection, time, most)
     }
 
     /// The end of the log.

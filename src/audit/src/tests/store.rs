@@ -5,8 +5,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use countersign_core::digest::Digest;
 use countersign_core::outcome::Ended;
-use countersign_core::record::{Draft, Entry, Phase, Record};
+use countersign_core::record::{Draft, Entry, Phase, Record, Stamp};
 use countersign_core::request::RequestId;
+use countersign_core::time::Moment;
 use rusqlite::Connection;
 
 use super::{State, denied, entries, intent, result, six, stamp, start};
@@ -237,4 +238,25 @@ fn reading_and_verifying_leave_no_trace() {
     assert_eq!(fs::metadata(state.journal()).unwrap().len(), 0);
     assert!(crate::verify(state.path()).unwrap().is_verified());
     assert_eq!(look(), before);
+}
+
+#[test]
+fn the_records_since_a_time_are_the_newest_first_and_bounded() {
+    let at = |time: u64| Stamp { time: Moment::from_millis(time), ..stamp() };
+    // The clock went back before the third, which must not hide the second.
+    let drafts: Vec<Draft> = [10, 30, 5, 20].map(|time| Draft::end(&at(time), "test")).into();
+    let state = State::new();
+    let mut store = state.open();
+    store.append(&drafts).unwrap();
+    let seqs = |time, most| -> Vec<u64> {
+        let live = store.since(Moment::from_millis(time), most).unwrap();
+        let still = Log::open(state.path()).unwrap().since(Moment::from_millis(time), most).unwrap();
+        assert_eq!(live, still);
+        live.iter().map(|record| record.seq).collect()
+    };
+    assert_eq!(seqs(20, 4), [4, 2]);
+    assert_eq!(seqs(21, 4), [2]);
+    assert_eq!(seqs(0, 2), [4, 3]);
+    assert_eq!(seqs(0, 3), [4, 3, 2]);
+    assert!(seqs(31, 4).is_empty() && seqs(0, 0).is_empty());
 }
