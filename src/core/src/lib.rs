@@ -33,3 +33,4 @@ pub mod target;
 pub mod text;
 pub mod tier;
 pub mod time;
+pub mod tree;
