@@ -128,6 +128,8 @@ pub struct Caller {
     pub session: Option<String>,
     /// The uid that logged in at first, if the kernel kept one.
     pub login_uid: Option<Uid>,
+    /// Its label, if a security module gave it one.
+    pub security_label: Option<String>,
 }
 
 #[cfg(test)]

@@ -133,12 +133,17 @@ pub mod decimal {
         serializer.collect_str(value)
     }
 
-    /// Reads the number from decimal text.
+    /// Reads the number from decimal text, in the one way in which it is written.
     ///
     /// # Errors
     /// The text is not such a number.
     pub fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        let digits = text.strip_prefix('-').unwrap_or(&text);
+        if text != "0" && digits.starts_with(['0', '+']) {
+            return Err(serde::de::Error::custom("a number is written without a sign or zeros before it"));
+        }
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -179,5 +184,9 @@ mod tests {
         let bytes = canonical(&sample).unwrap();
         assert_eq!(bytes, br#"{"a":"18446744073709551615","b":1}"#);
         assert_eq!(serde_json::from_slice::<Sample>(&bytes).unwrap(), sample);
+        assert_eq!(serde_json::from_str::<Sample>(r#"{"a":"0","b":1}"#).unwrap(), Sample { b: 1, a: 0 });
+        for wrong in ["", "01", "00", "+1", "-0", "-1", " 1", "1.0", "18446744073709551616"] {
+            assert!(serde_json::from_str::<Sample>(&format!(r#"{{"a":"{wrong}","b":1}}"#)).is_err(), "{wrong}");
+        }
     }
 }

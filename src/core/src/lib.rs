@@ -29,6 +29,7 @@ pub mod record;
 pub mod redact;
 pub mod request;
 pub mod run_state;
+pub mod salt;
 pub mod target;
 pub mod text;
 pub mod tier;

@@ -11,6 +11,7 @@ use crate::path::CleanPath;
 use crate::policy::{Mode, Ruleset};
 use crate::profile::ProfileName;
 use crate::request::{Action, Classified, RequestId};
+use crate::salt::Salt;
 use crate::target::Target;
 use crate::tier::Tier;
 use crate::time::Moment;
@@ -98,6 +99,8 @@ pub struct Plan {
     pub version: u32,
     /// The request.
     pub id: RequestId,
+    /// Random bits, so that nobody who has only the digest can try guesses of a secret in the words against it.
+    pub salt: Salt,
     /// Words, working directory as asked, added environment, stdin, time-out.
     pub action: Action,
     /// The files and the directory behind them.
@@ -162,6 +165,7 @@ impl Plan {
         let plan = Self {
             version: VERSION,
             id: request.id(),
+            salt: request.salt(),
             action: request.action().clone(),
             pinned,
             profile: case.profile().clone(),

@@ -12,6 +12,7 @@ use crate::digest::Digest;
 use crate::outcome::{Ended, Layer, Stream};
 use crate::record::{Entry, Judgement};
 use crate::request::RequestId;
+use crate::salt::Salt;
 use crate::time::Moment;
 
 /// Where the log holds the record that closed a request.
@@ -36,6 +37,8 @@ impl From<&Entry> for Recorded {
 pub struct Receipt {
     /// The request.
     pub id: RequestId,
+    /// What opens the record's commitment to the words that it hides. Not in the log.
+    pub salt: Salt,
     /// The plan's digest; absent if it was denied before anything was pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,

@@ -16,6 +16,7 @@ use crate::digest::Digest;
 use crate::environment::Environment;
 use crate::path::CleanPath;
 use crate::profile::ProfileName;
+use crate::salt::Salt;
 use crate::target::Target;
 use crate::tier::Tier;
 
@@ -121,6 +122,7 @@ pub struct Action {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     id: RequestId,
+    salt: Salt,
     caller: Caller,
     action: Action,
     claims: Claims,
@@ -142,12 +144,13 @@ pub enum RequestError {
 }
 
 impl Request {
-    /// A request with its id; nothing about it changes afterwards.
+    /// A request with its id and its salt; nothing about it changes afterwards.
     ///
     /// # Errors
     /// A claim or the time-out is out of bounds.
     pub fn new(
         id: RequestId,
+        salt: Salt,
         caller: Caller,
         action: Action,
         claims: Claims,
@@ -164,7 +167,7 @@ impl Request {
         if action.timeout_ms.is_some_and(|ms| ms == 0 || ms > longest) {
             return Err(RequestError::Timeout);
         }
-        Ok(Self { id, caller, action, claims, narrowing })
+        Ok(Self { id, salt, caller, action, claims, narrowing })
     }
 
     /// Names the risk of this request under these rules.
@@ -178,6 +181,12 @@ impl Request {
     #[must_use]
     pub const fn id(&self) -> RequestId {
         self.id
+    }
+
+    /// What keeps its digests from being guessed at.
+    #[must_use]
+    pub const fn salt(&self) -> Salt {
+        self.salt
     }
 
     /// Who asks.

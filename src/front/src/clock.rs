@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign_core::code::{Code, Failure};
 use countersign_core::request::RequestId;
+use countersign_core::salt::Salt;
 use countersign_core::time::Moment;
 
 /// The time of day. A clock before 1970 reads as 1970.
@@ -43,9 +44,21 @@ impl Boot {
 /// # Errors
 /// `Internal` if the kernel gives none.
 pub(crate) fn new_id() -> Result<RequestId, Failure> {
+    bits().map(|bits| RequestId::from_random(u128::from_le_bytes(bits)))
+}
+
+/// A new salt: 128 bits from the kernel.
+///
+/// # Errors
+/// `Internal` if the kernel gives none.
+pub(crate) fn new_salt() -> Result<Salt, Failure> {
+    bits().map(Salt::from_random)
+}
+
+fn bits() -> Result<[u8; 16], Failure> {
     let mut bits = [0_u8; 16];
     match getrandom::fill(&mut bits) {
-        Ok(()) => Ok(RequestId::from_random(u128::from_le_bytes(bits))),
+        Ok(()) => Ok(bits),
         Err(_) => Err(Failure::new(Code::Internal, "The broker got no random bits from the kernel: try again.")),
     }
 }
@@ -55,7 +68,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_differ() {
+    fn ids_and_salts_differ() {
         assert_ne!(new_id().unwrap(), new_id().unwrap());
+        assert_ne!(new_salt().unwrap(), new_salt().unwrap());
     }
 }

@@ -29,6 +29,7 @@ use countersign_core::policy::{Names, Policy, Sources};
 use countersign_core::record::{Draft, Entry, Stamp};
 use countersign_core::request::{Action, Claims, Classified, Narrowing, Request, RequestId};
 use countersign_core::run_state::RunState;
+use countersign_core::salt::Salt;
 use countersign_core::tier::Tier;
 use countersign_core::time::Moment;
 use rusqlite::Connection;
@@ -138,8 +139,16 @@ pub(crate) fn case(id: u128) -> Classified {
         unit: None,
         session: None,
         login_uid: None,
+        security_label: None,
     };
-    let request = Request::new(RequestId::from_random(id), caller, action, Claims::default(), Narrowing::default());
+    let request = Request::new(
+        RequestId::from_random(id),
+        Salt::from_random(id.to_be_bytes()),
+        caller,
+        action,
+        Claims::default(),
+        Narrowing::default(),
+    );
     request.unwrap().classify(policy().rules())
 }
 

@@ -11,10 +11,11 @@ use crate::order::Order;
 use crate::outcome::{Ended, Outcome, Stream};
 use crate::plan::Pinned;
 use crate::policy::{Mode, Ruleset, Taint};
-use crate::record::{Asker, Executable, Judgement, MAX_ERROR, MAX_NUMBER, Phase, Record, VERSION};
+use crate::record::{Asker, Executable, Hidden, Judgement, MAX_ERROR, MAX_NUMBER, Phase, Record, VERSION};
 use crate::redact;
 use crate::request::Classified;
 use crate::run_state::RunState;
+use crate::salt::Salt;
 use crate::target::Target;
 use crate::time::Moment;
 
@@ -72,7 +73,10 @@ pub struct Entry {
 
 /// A record that lacks only its place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft(Box<Record>);
+pub struct Draft {
+    record: Box<Record>,
+    opening: Option<Salt>,
+}
 
 impl Draft {
     /// The broker began.
@@ -203,7 +207,13 @@ impl Draft {
     /// The record so far; its place is not settled.
     #[must_use]
     pub const fn record(&self) -> &Record {
-        &self.0
+        &self.record
+    }
+
+    /// The salt of the record's commitment, for the log's owner alone.
+    #[must_use]
+    pub const fn opening(&self) -> Option<Salt> {
+        self.opening
     }
 
     /// Puts the record into its place.
@@ -211,7 +221,7 @@ impl Draft {
     /// # Errors
     /// It has no canonical form, which no draft of this module lacks.
     pub fn complete(&self, seq: u64, prev: Digest) -> Result<Entry, NotCanonical> {
-        let mut record = self.0.clone();
+        let mut record = self.record.as_ref().clone();
         record.seq = seq;
         record.prev = prev;
         let body = canonical(&record)?;
@@ -219,7 +229,7 @@ impl Draft {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Record)) -> Self {
-        change(&mut self.0);
+        change(&mut self.record);
         self
     }
 
@@ -227,7 +237,7 @@ impl Draft {
         let (request, classification) = (case.request(), case.classification());
         let action = request.action();
         let claim = |text: &Option<String>| text.as_deref().map(redact::text);
-        Self::blank(stamp, phase).with_caller(request.caller()).with(|record| {
+        let draft = Self::blank(stamp, phase).with_caller(request.caller()).with(|record| {
             record.id = Some(request.id());
             record.agent = claim(&request.claims().agent);
             record.reason = claim(&request.claims().reason);
@@ -238,11 +248,19 @@ impl Draft {
             record.rules.clone_from(&classification.rules);
             record.targets = case.targets().iter().map(clean).collect();
             record.profile = Some(case.profile().clone());
-        })
+        });
+        draft.commit(&Hidden::of(request), request.salt())
+    }
+
+    /// Binds what the record hides, and keeps the salt for whoever may open it.
+    fn commit(self, hidden: &Hidden<'_>, salt: Salt) -> Self {
+        let commitment = if hidden.is_hidden_in(&self.record) { hidden.commitment(salt) } else { None };
+        let opening = commitment.map(|_| salt);
+        Self { opening, ..self.with(|record| record.commitment = commitment) }
     }
 
     fn blank(stamp: &Stamp, phase: Phase) -> Self {
-        Self(Box::new(Record {
+        let record = Box::new(Record {
             v: VERSION,
             seq: 0,
             prev: Digest::ZERO,
@@ -256,6 +274,7 @@ impl Draft {
             ruleset: stamp.ruleset,
             id: None,
             digest: None,
+            commitment: None,
             caller: None,
             taint: None,
             agent: None,
@@ -285,7 +304,8 @@ impl Draft {
             who: None,
             why: None,
             software: None,
-        }))
+        });
+        Self { record, opening: None }
     }
 }
 

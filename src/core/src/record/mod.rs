@@ -9,17 +9,20 @@
 //! every secret that [`crate::redact`] knows is gone. Never enters: a body of output, or the value of an
 //! environment variable. The form is written down for other readers in `docs/audit-format.md`.
 
+mod commitment;
 mod draft;
+mod form;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+pub use commitment::Hidden;
 pub use draft::{Act, Draft, Entry, Stamp};
 
 use crate::approval::Approver;
 use crate::caller::{Caller, Gid, Uid};
 use crate::classify::RuleId;
 use crate::code::Code;
-use crate::digest::{Digest, canonical, decimal};
+use crate::digest::{Digest, decimal};
 use crate::outcome::{Ended, Layer, Stream};
 use crate::plan::PinnedFile;
 use crate::policy::{Mode, Ruleset, Taint, Verdict};
@@ -125,7 +128,7 @@ pub struct Asker {
     /// The user.
     pub uid: Uid,
     /// Its name when it was looked up.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty", deserialize_with = "present")]
     pub user: String,
     /// Its groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -149,6 +152,9 @@ pub struct Asker {
     /// The uid that logged in at first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login_uid: Option<Uid>,
+    /// Its label, if a security module gave it one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_label: Option<String>,
 }
 
 impl From<&Caller> for Asker {
@@ -165,6 +171,7 @@ impl From<&Caller> for Asker {
             unit: clean(&caller.unit),
             session: clean(&caller.session),
             login_uid: caller.login_uid,
+            security_label: clean(&caller.security_label),
         }
     }
 }
@@ -217,6 +224,9 @@ pub struct Record {
     /// The plan's digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// The commitment to what this record hides; see [`Hidden`]. Absent if it hides nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commitment: Option<Digest>,
     /// Who asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<Asker>,
@@ -337,11 +347,14 @@ impl Record {
         if record.phase.kind() != record.kind {
             return Err(NotARecord::Phase);
         }
-        match canonical(&record) {
-            Ok(bytes) if bytes == body => Ok(record),
-            Ok(_) | Err(_) => Err(NotARecord::NotCanonical),
-        }
+        if form::is_canonical(body) { Ok(record) } else { Err(NotARecord::NotCanonical) }
     }
+}
+
+/// A text that would be absent if it were empty.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Err(serde::de::Error::custom("an empty text is left out")) } else { Ok(text) }
 }
 
 /// A record of another version fails by its fields first; its version is the better explanation.

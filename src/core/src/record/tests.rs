@@ -10,6 +10,7 @@ use crate::approval::{Approval, ApprovalKind, Approved};
 use crate::argv::Argv;
 use crate::classify::Rules;
 use crate::code::Failure;
+use crate::digest::canonical;
 use crate::environment::Environment;
 use crate::order::Order;
 use crate::outcome::Outcome;
@@ -17,7 +18,10 @@ use crate::path::CleanPath;
 use crate::plan::{Circumstances, Pinned, PinnedDirectory, Plan};
 use crate::policy::{Names, Policy, Sources};
 use crate::request::{Action, Claims, Classified, Narrowing, Request};
+use crate::salt::Salt;
 use crate::tier::Tier;
+
+const SALT: Salt = Salt::from_random([7; 16]);
 
 /// A proven caller.
 pub(crate) fn caller() -> Caller {
@@ -31,7 +35,8 @@ pub(crate) fn caller() -> Caller {
         exe: Some("/usr/bin/agent".to_owned()),
         unit: Some("agent.service".to_owned()),
         session: None,
-        login_uid: None,
+        login_uid: Some(Uid::try_from(1001).unwrap()),
+        security_label: Some("unconfined".to_owned()),
     }
 }
 
@@ -45,7 +50,8 @@ pub(crate) fn planned(words: &[&str], agent: Option<&str>, reason: Option<&str>)
         timeout_ms: None,
     };
     let claims = Claims { agent: agent.map(str::to_owned), reason: reason.map(str::to_owned) };
-    let request = Request::new(RequestId::from_random(7), caller(), action, claims, Narrowing::default()).unwrap();
+    let request =
+        Request::new(RequestId::from_random(7), SALT, caller(), action, claims, Narrowing::default()).unwrap();
     let case = request.classify(&Rules::parse(&[]).unwrap());
     let file = PinnedFile {
         path: CleanPath::new("/usr/bin/env").unwrap(),
@@ -255,6 +261,103 @@ fn only_the_canonical_bytes_of_a_record_are_a_record() {
     assert!(Record::parse(b"\xff\xfe").is_err());
 }
 
+/// The slow opinion: a record's bytes are those that writing it again gives.
+fn agrees(bytes: &[u8]) {
+    if let Ok(record) = Record::parse(bytes) {
+        assert_eq!(String::from_utf8(canonical(&record).unwrap()), String::from_utf8(bytes.to_vec()));
+    }
+}
+
+#[test]
+fn no_other_bytes_are_a_record_however_they_are_changed() {
+    for draft in all() {
+        let body = draft.complete(1, Digest::ZERO).unwrap().body;
+        for at in 0..body.len() {
+            for byte in [b'"', b'0', b',', b' ', b'}', body[at] ^ 0x20, body[at].wrapping_add(1)] {
+                let mut changed = body.clone();
+                changed[at] = byte;
+                agrees(&changed);
+                changed.insert(at, byte);
+                agrees(&changed);
+            }
+            agrees(&[&body[..at], &body[at + 1..]].concat());
+        }
+    }
+    let text = String::from_utf8(all()[6].complete(1, Digest::ZERO).unwrap().body).unwrap();
+    for (from, to) in [
+        ("\"start_time\":\"", "\"start_time\":\"0"),
+        ("\"user\":\"agent\"", "\"user\":\"\""),
+        ("\"gids\":[1000]", "\"gids\":[]"),
+    ] {
+        let changed = text.replace(from, to);
+        assert!(changed != text && Record::parse(changed.as_bytes()).is_err(), "{changed}");
+    }
+}
+
+#[test]
+fn a_commitment_is_there_if_something_is_hidden_and_only_its_salt_opens_it() {
+    let finish = |words: &[&str], reason: &str| Draft::finished(&stamp(), &planned(words, Some("a"), Some(reason)).0);
+    // The sample's environment has a value, which no record shows.
+    let draft = finish(&["true"], "plain");
+    let (case, _) = planned(&["true"], Some("a"), Some("plain"));
+    assert_eq!(draft.record().commitment, Hidden::of(case.request()).commitment(SALT));
+    assert_eq!(draft.opening(), Some(SALT));
+    assert_ne!(draft.record().commitment, Hidden::of(case.request()).commitment(Salt::from_random([8; 16])));
+    let hides = |words: &[&str], reason: &str| {
+        let request = plain(words, reason);
+        let draft = Draft::finished(&stamp(), &request.classify(&Rules::parse(&[]).unwrap()));
+        assert_eq!(draft.record().commitment.is_some(), draft.opening().is_some());
+        draft.record().commitment
+    };
+    assert_eq!(hides(&["true"], "plain"), None);
+    let (pin, other) = (hides(&["mysql", "-p1234"], "plain"), hides(&["mysql", "-p1235"], "plain"));
+    assert!(pin.is_some() && other.is_some() && pin != other);
+    assert!(hides(&["true"], "password=1234").is_some());
+}
+
+/// A request whose environment and stdin are empty.
+fn plain(words: &[&str], reason: &str) -> Request {
+    let action = Action {
+        argv: Argv::new(words.iter().map(|word| (*word).to_owned()).collect()).unwrap(),
+        cwd: CleanPath::new("/").unwrap(),
+        env: Environment::default(),
+        stdin: None,
+        timeout_ms: None,
+    };
+    let claims = Claims { agent: None, reason: Some(reason.to_owned()) };
+    Request::new(RequestId::from_random(7), SALT, caller(), action, claims, Narrowing::default()).unwrap()
+}
+
+#[test]
+fn the_digest_of_a_plan_depends_on_the_salt() {
+    let (_, plan) = planned(&["mysql", "-p4711"], None, None);
+    let other = Plan { salt: Salt::from_random([8; 16]), ..plan.clone() };
+    assert_ne!(plan.digest().unwrap(), other.digest().unwrap());
+}
+
+/// What a thief of the log can do: hash every four-digit number in every way that the record's digests are made, but
+/// without the salt. The salt is what makes the difference.
+#[test]
+fn a_hidden_value_cannot_be_confirmed_from_the_record() {
+    let draft = |pin: &str| {
+        let request = plain(&["mysql", &format!("-p{pin}")], "plain");
+        Draft::finished(&stamp(), &request.classify(&Rules::parse(&[]).unwrap()))
+    };
+    let body = String::from_utf8(draft("4711").complete(1, Digest::ZERO).unwrap().body).unwrap();
+    assert!(!body.contains("4711") && !body.contains(&SALT.to_string()));
+    let guesses = (0..10_000).map(|pin| format!("-p{pin:04}"));
+    for guess in guesses {
+        let request = plain(&["mysql", &guess], "plain");
+        let hidden = Hidden::of(&request);
+        let words = canonical(&hidden).unwrap();
+        let unsalted =
+            [Digest::of(guess.as_bytes()), Digest::of(&words), hidden.commitment(Salt::from_random([0; 16])).unwrap()];
+        assert!(unsalted.iter().all(|digest| !body.contains(&digest.to_string())), "{guess}");
+    }
+    let opened = Hidden::of(&plain(&["mysql", "-p4711"], "plain")).commitment(SALT).unwrap();
+    assert!(body.contains(&opened.to_string()));
+}
+
 proptest! {
     #[test]
     fn whatever_a_caller_writes_the_record_reads_back(
@@ -264,6 +367,7 @@ proptest! {
         let (case, _) = planned(&["x", &word], Some("a"), Some(&reason));
         let stamp = Stamp { time: Moment::from_millis(time), monotonic_ms: time, ..stamp() };
         let entry = Draft::finished(&stamp, &case).with_error(&reason).complete(seq, Digest::of(word.as_bytes())).unwrap();
+        agrees(&entry.body);
         prop_assert_eq!(Record::parse(&entry.body).unwrap().seq, seq);
     }
 }

@@ -127,8 +127,10 @@ impl Identities {
         if ids(&second)? != (uid, pid) {
             return Err(Unproven::Changed);
         }
+        let security_label = label(second.linux_security_label());
         let facts::Facts { user, start_time, exe, unit, session, login_uid } = facts;
-        Ok(Caller { uid, gids, bus_name: name.clone(), user, pid, start_time, exe, unit, session, login_uid })
+        let bus_name = name.clone();
+        Ok(Caller { uid, gids, bus_name, user, pid, start_time, exe, unit, session, login_uid, security_label })
     }
 
     fn keep(&self, name: &BusName, caller: Caller) -> Result<Arc<Caller>, Unproven> {
@@ -153,6 +155,12 @@ impl Identities {
     pub(super) fn presence(&self, name: &BusName) -> Option<watch::Receiver<()>> {
         lock(&self.known).get(name).map(|known| known.here.subscribe())
     }
+}
+
+/// The bus daemon ends the label with a zero byte.
+fn label(bytes: Option<&Vec<u8>>) -> Option<String> {
+    let text = String::from_utf8_lossy(bytes?).trim_end_matches(['\0', '\n']).to_owned();
+    Some(text).filter(|text| !text.is_empty())
 }
 
 fn ids(credentials: &ConnectionCredentials) -> Result<(Uid, u32), Unproven> {

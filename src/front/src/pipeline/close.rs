@@ -20,6 +20,7 @@ impl Pipeline {
         let draft = Draft::finished(&stamp, &ticket.case)
             .with_plan(ticket.digest, &ticket.plan.pinned)
             .with_verdict(ticket.judgement)
+            .with_taint(self.latches.of(ticket.owner()))
             .with_failure(&failure);
         let draft = refuser.into_iter().fold(draft, Draft::with_refuser);
         // The request is over either way; a log that cannot be written makes the state amber.
@@ -70,6 +71,7 @@ pub(super) fn ran(
 fn blank(ticket: &Ticket) -> Receipt {
     Receipt {
         id: ticket.id(),
+        salt: ticket.case.request().salt(),
         digest: Some(ticket.digest),
         fingerprint: Some(ticket.digest.fingerprint()),
         verdict: ticket.judgement,

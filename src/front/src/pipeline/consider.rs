@@ -6,7 +6,7 @@ use countersign_core::caller::Caller;
 use countersign_core::code::{Code, Failure};
 use countersign_core::digest::Digest;
 use countersign_core::plan::{Circumstances, Plan};
-use countersign_core::policy::{Facts, Policy, Verdict, judge};
+use countersign_core::policy::{Facts, Policy, Taint, Verdict, judge};
 use countersign_core::record::{Draft, Judgement, Stamp};
 use countersign_core::request::{Classified, Request};
 use countersign_core::tier::Tier;
@@ -20,6 +20,8 @@ use crate::clock;
 pub(super) struct Considered {
     case: Classified,
     verdict: Verdict,
+    /// The caller's latch when it was judged.
+    taint: Taint,
     /// A held request's place among those that wait.
     place: Option<Place>,
 }
@@ -37,6 +39,8 @@ pub(crate) struct Shown {
     pub(crate) case: Classified,
     /// What the judge said.
     pub(crate) judgement: Judgement,
+    /// The caller's latch when it was judged.
+    pub(crate) taint: Taint,
     /// Why it would not run as things are; a held request has one too.
     pub(crate) failure: Option<Failure>,
     /// The plan and its digest, unless it was denied before anything was looked at.
@@ -47,7 +51,7 @@ pub(crate) struct Shown {
 
 impl Shown {
     pub(super) fn draft(&self, stamp: &Stamp) -> Draft {
-        let draft = Draft::planned(stamp, &self.case).with_verdict(self.judgement);
+        let draft = Draft::planned(stamp, &self.case).with_verdict(self.judgement).with_taint(self.taint);
         let draft = self.failure.iter().fold(draft, Draft::with_failure);
         self.drawn.iter().fold(draft, |draft, (plan, digest)| draft.with_plan(*digest, &plan.pinned))
     }
@@ -60,7 +64,8 @@ impl Considered {
 
     /// The ending of this request for that reason.
     pub(super) fn ending(&self, stamp: &Stamp, failure: Failure) -> Ending {
-        let draft = Draft::finished(stamp, &self.case).with_verdict((&self.verdict).into()).with_failure(&failure);
+        let draft = Draft::finished(stamp, &self.case).with_verdict((&self.verdict).into()).with_taint(self.taint);
+        let draft = draft.with_failure(&failure);
         Ending { draft, failure }
     }
 
@@ -87,7 +92,9 @@ impl Pipeline {
         let rejected = |failure: Failure| Box::new(self.rejected(policy, caller, failure));
         self.standing.admits().map_err(rejected)?;
         let id = clock::new_id().map_err(rejected)?;
-        let request = Request::new(id, caller.clone(), ask.action.clone(), ask.claims.clone(), ask.narrowing.clone());
+        let salt = clock::new_salt().map_err(rejected)?;
+        let request =
+            Request::new(id, salt, caller.clone(), ask.action.clone(), ask.claims.clone(), ask.narrowing.clone());
         let request = request.map_err(|error| rejected(invalid(&error)))?;
         let case = request.classify(policy.rules());
         let facts = Facts {
@@ -96,7 +103,7 @@ impl Pipeline {
             grant: policy.grants().of(caller),
         };
         let verdict = judge(policy, &case, &facts);
-        Ok(Considered { case, verdict, place: None })
+        Ok(Considered { case, verdict, taint: facts.taint, place: None })
     }
 
     /// Whether it may go on at all; a held request takes its place among those that wait.
@@ -154,7 +161,8 @@ impl Pipeline {
             Err(_) => None,
         };
         let judgement = (&considered.verdict).into();
-        Ok(Shown { case: considered.case, judgement, failure, drawn, policy: Arc::clone(policy) })
+        let taint = considered.taint;
+        Ok(Shown { case: considered.case, judgement, taint, failure, drawn, policy: Arc::clone(policy) })
     }
 
     /// Writes the record of an ending. That it could not be written is not what the caller is told: it was refused

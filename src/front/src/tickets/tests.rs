@@ -9,6 +9,7 @@ fn over(ticket: &Ticket) {
     let failure = Withdrawal::Asked.failure();
     let receipt = Receipt {
         id: ticket.id(),
+        salt: ticket.case.request().salt(),
         digest: None,
         fingerprint: None,
         verdict: (&Verdict::Silence).into(),

@@ -28,6 +28,7 @@ use countersign_core::plan::{Pinned, Plan, PlanCaller, VERSION};
 use countersign_core::policy::Policy;
 use countersign_core::profile::ProfileName;
 use countersign_core::request::{Action, RequestId, classify_action};
+use countersign_core::salt::Salt;
 use countersign_core::tier::{Ruling, Tier};
 use countersign_core::time::Moment;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
@@ -241,6 +242,7 @@ impl Launcher {
         Plan {
             version: VERSION,
             id: fresh_id(),
+            salt: Salt::from_random([7; 16]),
             action,
             pinned,
             profile_digest: self.policy.profiles().get(&profile).unwrap().digest().unwrap(),

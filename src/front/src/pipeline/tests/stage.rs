@@ -195,6 +195,7 @@ pub(crate) fn caller(uid: u32) -> Caller {
         unit: None,
         session: None,
         login_uid: None,
+        security_label: None,
     }
 }
 
