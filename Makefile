@@ -36,7 +36,7 @@ deny-tool:
 # machines are real.
 test: setup build
 	COUNTERSIGN_BINARIES=$(abspath $(RELEASE)) $(CARGO) test --workspace --locked
-	fuzz/run 30
+	fuzz/run 20
 
 # For long; FUZZ_SECONDS for each target.
 FUZZ_SECONDS ?= 3600

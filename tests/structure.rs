@@ -9,7 +9,7 @@ mod tests {
     use anyhow::{Context, Result, ensure};
 
     /// Every crate that the launcher links, itself and what only runs at build time included. Growth is a decision.
-    const LAUNCHER_LINKS: usize = 46;
+    const LAUNCHER_LINKS: usize = 54;
 
     fn checkout() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

@@ -13,11 +13,14 @@
 pub mod approval;
 pub mod argv;
 pub mod caller;
+pub mod checkpoint;
 pub mod classify;
 pub mod code;
 pub mod digest;
 pub mod environment;
+pub mod evidence;
 pub mod message;
+pub mod note;
 pub mod order;
 pub mod outcome;
 pub mod path;

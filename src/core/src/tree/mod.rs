@@ -111,4 +111,4 @@ pub fn node(left: &Digest, right: &Digest) -> Digest {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
