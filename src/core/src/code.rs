@@ -23,7 +23,7 @@ pub enum Code {
     Refused,
     /// The time to decide or to run is over.
     Expired,
-    /// What would run is not what was approved.
+    /// What would run is not what was planned or approved, or the policy is another one since.
     Changed,
     /// The broker is stopped; only an operator can bring it back.
     Stopped,
@@ -43,11 +43,19 @@ pub enum Code {
     LaunchFailed,
     /// The broker failed in a way that is its own fault.
     Internal,
+    /// The digest that was named is not the request's, or none was named where one must be.
+    WrongDigest,
+    /// Somebody decided on the request before.
+    AlreadyDecided,
+    /// Who asked may not be the one who approves.
+    SelfApproval,
+    /// There is no such request, or none that the caller may see; a restart forgets every request.
+    NoSuchRequest,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::InvalidRequest,
         Self::AccessDenied,
         Self::Denied,
@@ -65,6 +73,10 @@ impl Code {
         Self::SandboxUnavailable,
         Self::LaunchFailed,
         Self::Internal,
+        Self::WrongDigest,
+        Self::AlreadyDecided,
+        Self::SelfApproval,
+        Self::NoSuchRequest,
     ];
 
     /// The code's name, as on the bus and in `--json`.
@@ -88,6 +100,10 @@ impl Code {
             Self::SandboxUnavailable => "SandboxUnavailable",
             Self::LaunchFailed => "LaunchFailed",
             Self::Internal => "Internal",
+            Self::WrongDigest => "WrongDigest",
+            Self::AlreadyDecided => "AlreadyDecided",
+            Self::SelfApproval => "SelfApproval",
+            Self::NoSuchRequest => "NoSuchRequest",
         }
     }
 

@@ -62,6 +62,10 @@ const fn name(code: Code) -> &'static str {
         Code::SandboxUnavailable => "org.countersign.Error.SandboxUnavailable",
         Code::LaunchFailed => "org.countersign.Error.LaunchFailed",
         Code::Internal => "org.countersign.Error.Internal",
+        Code::WrongDigest => "org.countersign.Error.WrongDigest",
+        Code::AlreadyDecided => "org.countersign.Error.AlreadyDecided",
+        Code::SelfApproval => "org.countersign.Error.SelfApproval",
+        Code::NoSuchRequest => "org.countersign.Error.NoSuchRequest",
     }
 }
 

@@ -29,12 +29,18 @@ pub(crate) const SIGNAL: u8 = 128;
 /// The status of a request that was not run as asked.
 pub(crate) const fn of(code: Code) -> u8 {
     match code {
-        Code::InvalidRequest => INVALID,
+        Code::InvalidRequest | Code::NoSuchRequest => INVALID,
         Code::AccessDenied => ACCESS,
         Code::Denied | Code::ModeCeiling => DENIED,
-        Code::Refused | Code::Expired | Code::NoApprover | Code::NeedsApproval | Code::Cancelled | Code::Changed => {
-            NOT_APPROVED
-        }
+        Code::Refused
+        | Code::Expired
+        | Code::NoApprover
+        | Code::NeedsApproval
+        | Code::Cancelled
+        | Code::Changed
+        | Code::WrongDigest
+        | Code::AlreadyDecided
+        | Code::SelfApproval => NOT_APPROVED,
         Code::Stopped | Code::Held => STOPPED,
         Code::LaunchFailed | Code::SandboxUnavailable | Code::AuditUnavailable | Code::OverBudget => NOT_RUN,
         Code::Internal => BROKEN,
@@ -52,7 +58,7 @@ mod tests {
 
     #[test]
     fn every_code_has_the_status_that_is_written_down() {
-        let expected = [120, 121, 122, 122, 123, 123, 123, 123, 125, 125, 126, 123, 123, 126, 126, 126, 127];
+        let expected = [120, 121, 122, 122, 123, 123, 123, 123, 125, 125, 126, 123, 123, 126, 126, 126, 127, 123, 123, 123, 120];
         for (code, status) in Code::ALL.into_iter().zip(expected) {
             assert_eq!(of(code), status, "{code}");
         }
