@@ -196,7 +196,9 @@ pub(crate) fn open_intents(connection: &Connection) -> Result<Vec<Record>, Store
             | Phase::Stop
             | Phase::Clear
             | Phase::Hold
-            | Phase::Resume => {}
+            | Phase::Resume
+            | Phase::MarkTainted
+            | Phase::ClearTaint => {}
         }
         ControlFlow::Continue(())
     })?;

@@ -266,7 +266,9 @@ impl Walk {
                 | Phase::Stop
                 | Phase::Clear
                 | Phase::Hold
-                | Phase::Resume,
+                | Phase::Resume
+                | Phase::MarkTainted
+                | Phase::ClearTaint,
                 _,
             ) => return Ok(()),
         };

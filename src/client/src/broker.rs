@@ -12,7 +12,7 @@ use crate::answer::Fields;
 use crate::ask::Ask;
 use crate::error::ClientError;
 use crate::name::{Known, Name};
-use crate::proxy::{ApprovalsProxy, Broker1Proxy, RequestProxy};
+use crate::proxy::{ApprovalsProxy, Broker1Proxy, ControlProxy, RequestProxy};
 use crate::stopped::Latch;
 
 /// The object below which requests are.
@@ -143,7 +143,47 @@ impl Broker {
         told(self.broker().await?.stop(reason).await)
     }
 
-    /// State, mode, version, ruleset and the caller's taint.
+    /// Serves reads only until it is resumed.
+    ///
+    /// # Errors
+    /// Those of the broker.
+    pub async fn hold(&self, reason: &str) -> Answer<()> {
+        told(self.control().await?.hold(reason).await)
+    }
+
+    /// Ends a hold.
+    ///
+    /// # Errors
+    /// Those of the broker.
+    pub async fn resume(&self, reason: &str) -> Answer<()> {
+        told(self.control().await?.resume(reason).await)
+    }
+
+    /// Clears a user's taint latch.
+    ///
+    /// # Errors
+    /// Those of the broker.
+    pub async fn clear_taint(&self, uid: u32, reason: &str) -> Answer<()> {
+        told(self.control().await?.clear_taint(uid, reason).await)
+    }
+
+    /// Arms the caller's own taint latch.
+    ///
+    /// # Errors
+    /// Those of the broker.
+    pub async fn mark_tainted(&self) -> Answer<()> {
+        told(self.broker().await?.mark_tainted().await)
+    }
+
+    /// Has the policy read again, and comes back when it is in force.
+    ///
+    /// # Errors
+    /// Those of the broker; `PolicyInvalid` where the old one stays.
+    pub async fn reload(&self) -> Answer<()> {
+        told(self.control().await?.reload().await)
+    }
+
+    /// State, mode, version, ruleset, the caller's taint, and what is not as usual.
     ///
     /// # Errors
     /// Those of the broker.
@@ -155,6 +195,7 @@ impl Broker {
         fields.insert("version", told(broker.version().await)?.into());
         fields.insert("ruleset", told(broker.ruleset().await)?.into());
         fields.insert("tainted", told(broker.tainted().await)?.into());
+        fields.insert("notices", told(broker.notices().await)?.into());
         Ok(fields)
     }
 
@@ -173,6 +214,10 @@ impl Broker {
 
     async fn broker(&self) -> Answer<Broker1Proxy<'_>> {
         Ok(Broker1Proxy::builder(&self.connection).cache_properties(CacheProperties::No).build().await?)
+    }
+
+    async fn control(&self) -> Answer<ControlProxy<'_>> {
+        Ok(ControlProxy::builder(&self.connection).cache_properties(CacheProperties::No).build().await?)
     }
 
     async fn approvals(&self) -> Answer<ApprovalsProxy<'_>> {

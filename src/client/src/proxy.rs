@@ -26,6 +26,9 @@ pub trait Broker1 {
     #[zbus(name = "Submit", allow_interactive_auth)]
     fn submit_with_dialog(&self, request: &Dictionary<'_>) -> zbus::Result<OwnedObjectPath>;
 
+    /// Arms the caller's own taint latch.
+    fn mark_tainted(&self) -> zbus::Result<()>;
+
     /// Stops the broker and every job, until an operator clears it.
     fn stop(&self, reason: &str) -> zbus::Result<()>;
 
@@ -36,6 +39,10 @@ pub trait Broker1 {
     /// `open`, `guarded` or `readonly`.
     #[zbus(property(emits_changed_signal = "false"))]
     fn mode(&self) -> zbus::Result<String>;
+
+    /// What is not as usual, in a sentence each.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn notices(&self) -> zbus::Result<Vec<String>>;
 
     /// The broker's version.
     #[zbus(property(emits_changed_signal = "false"))]
@@ -100,4 +107,28 @@ pub trait Approvals {
     /// Says no.
     #[zbus(allow_interactive_auth)]
     fn refuse(&self, id: &str, digest: &str, reason: &str) -> zbus::Result<()>;
+}
+
+/// Those who act on the broker itself. polkit asks for an administrator each time, root excepted.
+#[zbus::proxy(
+    interface = "org.countersign.Broker1.Control",
+    default_service = "org.countersign.Broker1",
+    default_path = "/org/countersign/Broker1"
+)]
+pub trait Control {
+    /// Serve reads only.
+    #[zbus(allow_interactive_auth)]
+    fn hold(&self, reason: &str) -> zbus::Result<()>;
+
+    /// Serve every tier again.
+    #[zbus(allow_interactive_auth)]
+    fn resume(&self, reason: &str) -> zbus::Result<()>;
+
+    /// Clear a user's taint latch.
+    #[zbus(allow_interactive_auth)]
+    fn clear_taint(&self, uid: u32, reason: &str) -> zbus::Result<()>;
+
+    /// Read the policy again; comes back when it is in force, or refused.
+    #[zbus(allow_interactive_auth)]
+    fn reload(&self) -> zbus::Result<()>;
 }

@@ -75,3 +75,18 @@ pub enum ConfigError {
     #[error(transparent)]
     Policy(#[from] PolicyError),
 }
+
+impl ConfigError {
+    /// The same in one line, for the bus and for status lines: the picture of the place, which a mistake in a file comes
+    /// with, is left out; file, line, column and what was expected stay.
+    #[must_use]
+    pub fn in_one_line(&self) -> String {
+        let text = self.to_string();
+        let picture = |line: &&str| {
+            let line = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
+            line.starts_with('|')
+        };
+        let lines = text.lines().filter(|line| !picture(line)).map(str::trim).filter(|line| !line.is_empty());
+        lines.collect::<Vec<_>>().join(": ")
+    }
+}

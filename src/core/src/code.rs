@@ -51,11 +51,13 @@ pub enum Code {
     SelfApproval,
     /// There is no such request, or none that the caller may see; a restart forgets every request.
     NoSuchRequest,
+    /// The policy's files are not right, so they were not read; what was in force before stays in force.
+    PolicyInvalid,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::InvalidRequest,
         Self::AccessDenied,
         Self::Denied,
@@ -77,6 +79,7 @@ impl Code {
         Self::AlreadyDecided,
         Self::SelfApproval,
         Self::NoSuchRequest,
+        Self::PolicyInvalid,
     ];
 
     /// The code's name, as on the bus and in `--json`.
@@ -104,6 +107,7 @@ impl Code {
             Self::AlreadyDecided => "AlreadyDecided",
             Self::SelfApproval => "SelfApproval",
             Self::NoSuchRequest => "NoSuchRequest",
+            Self::PolicyInvalid => "PolicyInvalid",
         }
     }
 

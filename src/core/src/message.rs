@@ -81,8 +81,11 @@ pub enum ToLauncher<O> {
     },
     /// Take no more orders; exit when the last job has ended. No latch.
     Drain,
-    /// Read the policy again; all or nothing.
-    Reload,
+    /// Read the policy again, and put it in force if it is this one; otherwise the old one stays.
+    Reload {
+        /// What the front read, which the launcher must read as well.
+        expects: Ruleset,
+    },
 }
 
 /// From the launcher.

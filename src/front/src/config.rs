@@ -1,4 +1,9 @@
-//! The policy in force: read once before root is given up, and again on SIGHUP, all or nothing.
+//! The policy in force: read once before root is given up, and again on `Reload` or SIGHUP, all or nothing.
+//!
+//! ```text
+//!   files ──front reads──▶ policy ──launcher reads the same, or keeps its own──▶ both in force ──▶ what waited is void
+//!     └──wrong: file, line, column──▶ journal, log, status, whoever asked; the old one stays in both
+//! ```
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,8 +12,14 @@ use countersign_config::{ConfigError, load};
 use countersign_core::code::{Code, Failure};
 use countersign_core::policy::Policy;
 use countersign_core::record::Draft;
+use countersign_core::text::sentence;
 
+use crate::lifecycle;
+use crate::notice::Topic;
 use crate::pipeline::Pipeline;
+
+/// The most bytes of what is said of a mistake.
+const MAX_MISTAKE: usize = 1_024;
 
 /// Reads the policy of this machine.
 ///
@@ -18,20 +29,31 @@ pub(crate) fn policy() -> Result<Policy, ConfigError> {
     load(Path::new("/"))
 }
 
-/// Reads the policy again, first the launcher and then we; unless both read the same, the old one stays with us and
-/// every order is refused as changed until a reload succeeds. Recorded either way.
-pub(crate) async fn reload(pipeline: &Arc<Pipeline>) {
-    let failure = exchange(pipeline).await.err();
-    let stamp = pipeline.ledger.stamp(&pipeline.policy());
-    let draft = failure.iter().fold(Draft::load(&stamp), Draft::with_failure);
-    drop(pipeline.ledger.write(draft).await);
+/// Reads the policy again. Unless front and launcher read the same, the old one stays in both. Recorded either way, in
+/// the draft, which says who asked; systemd is told when it begins and when it is over.
+///
+/// # Errors
+/// What is not right with which file, or that the record could not be written.
+pub(crate) async fn reload(pipeline: &Arc<Pipeline>, draft: Draft) -> Result<(), Failure> {
+    let _turn = pipeline.reloading.lock().await;
+    lifecycle::begins_to_reload();
+    let outcome = exchange(pipeline).await;
+    let failure = outcome.as_ref().err();
+    if let Some(failure) = failure {
+        crate::complain(&failure.sentence);
+    }
+    pipeline.notices.say(Topic::Policy, failure.map(|failure| failure.sentence.clone()));
+    let draft = failure.into_iter().fold(draft, Draft::with_failure).under(&pipeline.ledger.stamp(&pipeline.policy()));
+    let written = pipeline.ledger.write(draft).await;
+    lifecycle::has_reloaded();
+    outcome.and(written.map(drop))
 }
 
 async fn exchange(pipeline: &Arc<Pipeline>) -> Result<(), Failure> {
     let read = tokio::task::spawn_blocking(policy).await.map_err(|_| unreadable("it could not be read"))?;
-    let policy = read.map_err(|error| unreadable(&error.to_string()))?;
-    let ruleset = pipeline.launcher.reload().await?;
-    if ruleset != policy.ruleset() {
+    let policy = read.map_err(|error| unreadable(&error.in_one_line()))?;
+    let ruleset = policy.ruleset();
+    if pipeline.launcher.reload(ruleset).await? != ruleset {
         return Err(unreadable("the files changed while they were read"));
     }
     pipeline.put_in_force(Arc::new(policy));
@@ -39,5 +61,11 @@ async fn exchange(pipeline: &Arc<Pipeline>) -> Result<(), Failure> {
 }
 
 fn unreadable(why: &str) -> Failure {
-    Failure::new(Code::Internal, format!("The policy was not read again: {why}."))
+    Failure::new(
+        Code::PolicyInvalid,
+        format!(
+            "The policy was not read again and the one in force stays: {}; mend that and run `systemctl reload countersignd`.",
+            sentence(why, MAX_MISTAKE)
+        ),
+    )
 }

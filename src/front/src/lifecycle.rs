@@ -103,7 +103,7 @@ pub(crate) async fn live(
             Some(call) = stops.recv() => break Ending::Stop(call.note, Some(call.done)),
             _ = signals.end.recv() => break told_to_end(&pipeline, &connection).await,
             _ = signals.interrupt.recv() => break told_to_end(&pipeline, &connection).await,
-            _ = signals.reload.recv() => crate::config::reload(&pipeline).await,
+            _ = signals.reload.recv() => reload_by_signal(&pipeline),
             () = pipeline.launcher.gone() => break Ending::Broken,
             () = connection.closed() => break Ending::Broken,
         }
@@ -112,6 +112,27 @@ pub(crate) async fn live(
     let code = end(&pipeline, &connection, ending, &mut stops).await;
     watchdog.abort();
     code
+}
+
+/// Beside everything else: a stop does not wait for it.
+fn reload_by_signal(pipeline: &Arc<Pipeline>) {
+    let draft = Draft::load(&pipeline.ledger.stamp(&pipeline.policy())).with_who("SIGHUP");
+    let pipeline = Arc::clone(pipeline);
+    // How it went is in the log, in the journal and in the status.
+    tokio::spawn(async move { drop(crate::config::reload(&pipeline, draft).await) });
+}
+
+/// Tells systemd that the policy is being read; the stamp is what later versions of it want (sd_notify(3)).
+pub(crate) fn begins_to_reload() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(stamp) => say(&[NotifyState::Reloading, stamp]),
+        Err(_) => say(&[NotifyState::Reloading]),
+    }
+}
+
+/// Tells systemd that it is over, however it went.
+pub(crate) fn has_reloaded() {
+    say(&[NotifyState::Ready]);
 }
 
 /// The note of a stop that PID 1 was asked for.

@@ -16,9 +16,11 @@ mod bounds;
 mod bus;
 mod clock;
 mod config;
+mod control;
 mod launch;
 mod lifecycle;
 mod lock;
+mod notice;
 mod output;
 mod pipeline;
 mod standing;
@@ -32,10 +34,14 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     start::run().unwrap_or_else(|error| {
-        // Where not even this can be written there is nobody to read it.
-        drop(writeln!(std::io::stderr(), "countersignd: {}", chain(&error)));
+        complain(&chain(&error));
         ExitCode::FAILURE
     })
+}
+
+/// One line on the journal. Where not even this can be written there is nobody to read it.
+pub(crate) fn complain(line: &str) {
+    drop(writeln!(std::io::stderr(), "countersignd: {line}"));
 }
 
 /// An error and what caused it, in one line.

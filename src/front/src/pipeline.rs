@@ -29,13 +29,14 @@ use tokio::sync::mpsc;
 
 use crate::approve::Humans;
 use crate::approve::polkit::Person;
-use crate::approve::queue::NotApproved;
+use crate::approve::queue::{Answer, NotApproved};
 use crate::ask::{Ask, Files};
 use crate::audit::Ledger;
 use crate::bounds::{self, Place, Quota};
 use crate::clock;
 use crate::launch::Launcher;
 use crate::lock::lock;
+use crate::notice::Notices;
 use crate::standing::Standing;
 use crate::taint::Latches;
 use crate::tickets::{End, Phase, Ticket, Tickets, Withdrawal};
@@ -62,6 +63,9 @@ pub(crate) struct Pipeline {
     pub(crate) standing: Arc<Standing>,
     pub(crate) tickets: Tickets,
     pub(crate) latches: Latches,
+    pub(crate) notices: Notices,
+    /// Held while the policy is read again, so that two readings do not cross.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
     policy: Mutex<Arc<Policy>>,
     waiting: Quota,
     jobs: Quota,
@@ -84,6 +88,8 @@ impl Pipeline {
             standing,
             tickets: Tickets::default(),
             latches: Latches::default(),
+            notices: Notices::default(),
+            reloading: tokio::sync::Mutex::default(),
             policy: Mutex::new(policy),
             waiting: Quota::new("requests waiting for a decision", bounds::WAITING_PER_USER, bounds::WAITING_IN_ALL),
             jobs: Quota::new("jobs", bounds::JOBS_PER_USER, bounds::JOBS_IN_ALL),
@@ -96,9 +102,17 @@ impl Pipeline {
         Arc::clone(&lock(&self.policy))
     }
 
-    /// Puts another policy in force; what was planned before is then refused as changed.
+    /// Puts another policy in force. What waits under the old one is void, and whoever waits is told; what was approved
+    /// under it is refused by the last re-check.
     pub(crate) fn put_in_force(&self, policy: Arc<Policy>) {
         *lock(&self.policy) = policy;
+        self.tickets.unfinished().iter().for_each(|ticket| self.void_if_outdated(ticket));
+    }
+
+    fn void_if_outdated(&self, ticket: &Ticket) {
+        if ticket.plan.ruleset != self.policy().ruleset() {
+            ticket.slot.give(Answer::Outdated);
+        }
     }
 
     /// Says everything that would happen; nothing does.
@@ -145,6 +159,8 @@ impl Pipeline {
         let (case, verdict, place) = considered.into_parts();
         let ticket = Arc::new(Ticket::new(case, (&verdict).into(), plan, digest, clock::now(), ask.detached));
         self.tickets.open(Arc::clone(&ticket));
+        // The policy may have changed since it was planned, before it could be found among those that wait.
+        self.void_if_outdated(&ticket);
         tokio::spawn(Arc::clone(self).see_through(Arc::clone(&ticket), verdict, place, ask.files, person));
         Ok(ticket)
     }

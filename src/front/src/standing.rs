@@ -5,7 +5,7 @@
 //!     └────close───▶ closed ◀──┘    (a stop: the run state is red)
 //! ```
 //!
-//! Nothing here ever becomes milder; a new process starts anew.
+//! Only an operator makes it milder, and nothing leaves red; a new process starts anew.
 
 use countersign_core::code::{Code, Failure};
 use countersign_core::run_state::{RunState, StateEvent};
@@ -56,6 +56,11 @@ impl Standing {
         self.0.send_modify(|now| now.state = now.state.after(StateEvent::Warn));
     }
 
+    /// An operator says that it is well again. Never leaves red.
+    pub(crate) fn resume(&self) {
+        self.0.send_modify(|now| now.state = now.state.after(StateEvent::Reset));
+    }
+
     /// The kill switch: red and closed, for good.
     pub(crate) fn stop(&self) {
         self.0.send_modify(|now| *now = Now { state: now.state.after(StateEvent::Stop), intake: Intake::Closed });
@@ -64,6 +69,13 @@ impl Standing {
     /// A restart or a shutdown: nothing begins any more.
     pub(crate) fn wind_down(&self, intake: Intake) {
         self.0.send_modify(|now| now.intake = now.intake.max(intake));
+    }
+
+    /// Comes back when the broker begins to end.
+    pub(crate) async fn ends(&self) {
+        let mut follow = self.0.subscribe();
+        // The sender is in `self`, so waiting cannot fail.
+        drop(follow.wait_for(|now| now.intake != Intake::Open).await);
     }
 
     /// Whether a request may come in.
@@ -92,9 +104,19 @@ mod tests {
         assert!(standing.admits().is_ok());
         standing.stop();
         standing.warn();
+        standing.resume();
         standing.wind_down(Intake::Draining);
         assert_eq!(standing.now(), Now { state: RunState::Red, intake: Intake::Closed });
         assert_eq!(standing.admits().unwrap_err().code, Code::Stopped);
+    }
+
+    #[test]
+    fn an_operator_ends_a_hold() {
+        let standing = Standing::new();
+        standing.warn();
+        assert_eq!(standing.state(), RunState::Amber);
+        standing.resume();
+        assert_eq!(standing.state(), RunState::Green);
     }
 
     #[test]

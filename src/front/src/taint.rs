@@ -21,6 +21,11 @@ impl Latches {
         lock(&self.0).insert(uid);
     }
 
+    /// Clears the latch, on an administrator's word; says whether it was armed.
+    pub(crate) fn clear(&self, uid: Uid) -> bool {
+        lock(&self.0).remove(&uid)
+    }
+
     /// Whether it is armed.
     pub(crate) fn of(&self, uid: Uid) -> Taint {
         if lock(&self.0).contains(&uid) { Taint::Tainted } else { Taint::Clean }
@@ -37,5 +42,7 @@ mod tests {
         latches.arm(Uid::ROOT);
         latches.arm(Uid::ROOT);
         assert_eq!((latches.of(Uid::ROOT), latches.of(other)), (Taint::Tainted, Taint::Clean));
+        assert_eq!((latches.clear(other), latches.clear(Uid::ROOT), latches.clear(Uid::ROOT)), (false, true, false));
+        assert_eq!(latches.of(Uid::ROOT), Taint::Clean);
     }
 }

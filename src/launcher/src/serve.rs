@@ -181,8 +181,8 @@ impl Serve {
             ToLauncher::Cancel { id, cause } => self.cancel(id, cause),
             ToLauncher::Stop { note } => self.stop(&note),
             ToLauncher::Drain => self.work.state = self.work.state.max_draining(),
-            ToLauncher::Reload => {
-                let result = self.reload();
+            ToLauncher::Reload { expects } => {
+                let result = self.reload(expects);
                 self.channel.tell(&FromLauncher::Reloaded { result })?;
             }
         }
@@ -233,11 +233,18 @@ impl Serve {
         self.work.stopping = Some(failure);
     }
 
-    fn reload(&mut self) -> Result<Ruleset, Failure> {
+    /// All or nothing, and the same as the front or nothing: a policy that only one of the two knows is not in force.
+    fn reload(&mut self, expects: Ruleset) -> Result<Ruleset, Failure> {
         let (policy, sandboxes) = start::load(Path::new("/")).map_err(|error| {
             crate::complain(&error);
             Failure::new(Code::Internal, "The policy could not be read and the old one stays: see the journal.")
         })?;
+        if policy.ruleset() != expects {
+            return Err(Failure::new(
+                Code::Changed,
+                "The policy's files changed while they were read and the old one stays: reload again.",
+            ));
+        }
         self.policy = policy;
         self.sandboxes = sandboxes;
         Ok(self.policy.ruleset())

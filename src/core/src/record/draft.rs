@@ -3,7 +3,7 @@
 //! Enters: the facts of one happening. Leaves: an [`Entry`] once the writer says which number it gets and what it
 //! follows. Everything that came from a caller passes [`crate::redact`] on the way in, here and nowhere else.
 
-use crate::approval::Permission;
+use crate::approval::{Approver, Permission};
 use crate::caller::{Caller, Uid};
 use crate::code::Failure;
 use crate::digest::{Digest, NotCanonical, canonical};
@@ -47,6 +47,10 @@ pub enum Act {
     Hold,
     /// Lifted the hold.
     Resume,
+    /// Armed its own taint latch.
+    MarkTainted,
+    /// Cleared a user's taint latch.
+    ClearTaint,
 }
 
 impl Act {
@@ -56,6 +60,8 @@ impl Act {
             Self::Clear => Phase::Clear,
             Self::Hold => Phase::Hold,
             Self::Resume => Phase::Resume,
+            Self::MarkTainted => Phase::MarkTainted,
+            Self::ClearTaint => Phase::ClearTaint,
         }
     }
 }
@@ -175,6 +181,24 @@ impl Draft {
         self.with(|record| record.error = Some(cut(redact::text(error))))
     }
 
+    /// Adds who acted on the broker: a word of ours.
+    #[must_use]
+    pub fn with_who(self, who: &str) -> Self {
+        self.with(|record| record.who = Some(who.to_owned()))
+    }
+
+    /// Adds who said yes, and how.
+    #[must_use]
+    pub fn with_approver(self, approver: Approver) -> Self {
+        self.with(|record| record.approvers.push(approver))
+    }
+
+    /// Adds what was acted on.
+    #[must_use]
+    pub fn with_target(self, target: &Target) -> Self {
+        self.with(|record| record.targets.push(clean(target)))
+    }
+
     /// Adds who said no.
     #[must_use]
     pub fn with_refuser(self, refuser: Uid) -> Self {
@@ -201,6 +225,15 @@ impl Draft {
         self.with(|record| {
             record.stdout = Some(countable(stdout));
             record.stderr = Some(countable(stderr));
+        })
+    }
+
+    /// Puts it under the policy that is in force now, where that is another one than when it was begun.
+    #[must_use]
+    pub fn under(self, stamp: &Stamp) -> Self {
+        self.with(|record| {
+            record.mode = stamp.mode;
+            record.ruleset = stamp.ruleset;
         })
     }
 

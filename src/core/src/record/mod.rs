@@ -81,6 +81,10 @@ pub enum Phase {
     Hold,
     /// The hold was lifted.
     Resume,
+    /// A caller armed its own taint latch.
+    MarkTainted,
+    /// A user's taint latch was cleared.
+    ClearTaint,
 }
 
 impl Phase {
@@ -91,7 +95,9 @@ impl Phase {
             Self::Start | Self::End => Kind::Daemon,
             Self::Load => Kind::Configuration,
             Self::Plan | Self::Final | Self::Intent | Self::Result => Kind::Request,
-            Self::Stop | Self::Clear | Self::Hold | Self::Resume => Kind::Control,
+            Self::Stop | Self::Clear | Self::Hold | Self::Resume | Self::MarkTainted | Self::ClearTaint => {
+                Kind::Control
+            }
         }
     }
 }

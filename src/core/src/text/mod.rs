@@ -5,6 +5,7 @@
 //! its head and its tail and says how much is missing; what looks like a secret is gone ([`crate::redact`]).
 
 mod agent;
+mod control;
 mod dialog;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use crate::argv::Argv;
 use crate::redact;
 
 pub use agent::for_agent;
+pub use control::Steering;
 pub use dialog::{Dialog, dialog};
 
 /// A good bound for a command on a line of its own, in bytes.

@@ -38,6 +38,8 @@ pub(crate) enum Matter {
     Queue(Tier),
     /// May this person see the requests of others?
     Inspect,
+    /// May this person act on the broker itself?
+    Control,
 }
 
 impl Matter {
@@ -52,6 +54,7 @@ impl Matter {
             Self::Queue(Tier::T2) => "org.countersign.queue.stateful",
             Self::Queue(Tier::T3) => "org.countersign.queue.irreversible",
             Self::Inspect => "org.countersign.inspect",
+            Self::Control => "org.countersign.control",
         }
     }
 }

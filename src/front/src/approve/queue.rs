@@ -30,6 +30,8 @@ pub(crate) enum Answer {
         /// The sentence for the caller.
         sentence: String,
     },
+    /// Nobody's: another policy is in force than the one under which the question was put.
+    Outdated,
     /// Nobody's any more: the wait is over.
     Closed,
 }
@@ -113,6 +115,9 @@ fn settle(answer: Answer, digest: Digest, expires: Moment) -> Result<Approval, N
         }
         Answer::No { by, sentence } => {
             Err(NotApproved { failure: Failure::new(Code::Refused, sentence), refuser: Some(by) })
+        }
+        Answer::Outdated => {
+            Err(Failure::new(Code::Changed, "The policy changed since this was planned: ask again.").into())
         }
         Answer::Closed => Err(Failure::new(Code::Cancelled, "The request is over.").into()),
     }

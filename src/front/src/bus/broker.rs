@@ -18,6 +18,7 @@ use super::request::Request;
 use crate::approve::Dialog;
 use crate::ask::Ask;
 use crate::clock;
+use crate::control;
 use crate::lifecycle::StopCall;
 use crate::pipeline::no_grant;
 
@@ -59,8 +60,7 @@ impl Broker {
 
     async fn mark_tainted(&self, #[zbus(header)] header: Header<'_>) -> Result<()> {
         let call = self.0.enter(&header).await?;
-        self.0.pipeline.latches.arm(call.caller.uid);
-        Ok(())
+        Ok(control::mark_tainted(&self.0.pipeline, &call.caller).await?)
     }
 
     /// Never gated: whoever may ask for anything may stop everything, in every state.
@@ -85,6 +85,12 @@ impl Broker {
     #[zbus(property(emits_changed_signal = "false"))]
     async fn mode(&self) -> String {
         self.0.pipeline.policy().settings().mode.name().to_owned()
+    }
+
+    /// What is not as usual, in a sentence each.
+    #[zbus(property(emits_changed_signal = "false"))]
+    async fn notices(&self) -> Vec<String> {
+        self.0.pipeline.notices.all()
     }
 
     #[zbus(property(emits_changed_signal = "const"))]

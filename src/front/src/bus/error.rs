@@ -66,6 +66,7 @@ const fn name(code: Code) -> &'static str {
         Code::AlreadyDecided => "org.countersign.Error.AlreadyDecided",
         Code::SelfApproval => "org.countersign.Error.SelfApproval",
         Code::NoSuchRequest => "org.countersign.Error.NoSuchRequest",
+        Code::PolicyInvalid => "org.countersign.Error.PolicyInvalid",
     }
 }
 

@@ -6,6 +6,7 @@
 mod answers;
 mod approvals;
 mod broker;
+mod control;
 mod dictionary;
 mod error;
 mod facts;
@@ -79,6 +80,7 @@ pub(crate) async fn serve(
     tokio::spawn(sweep(connection.clone(), Arc::clone(&hall.pipeline)));
     let server = connection.object_server();
     server.at(OBJECT, approvals::Approvals(Arc::clone(&hall))).await?;
+    server.at(OBJECT, control::Control(Arc::clone(&hall))).await?;
     server.at(OBJECT, broker::Broker(hall)).await?;
     connection.request_name(NAME).await
 }

@@ -63,8 +63,8 @@ pub(crate) trait Launcher: Send + Sync {
     fn stop(&self, note: StopNote) -> Soon<'_, Result<(), Failure>>;
     /// Lets running jobs finish and takes no more; comes back when the launcher has gone.
     fn drain(&self) -> Soon<'_, ()>;
-    /// Has the policy read again.
-    fn reload(&self) -> Soon<'_, Result<Ruleset, Failure>>;
+    /// Has the policy read again and, if it is this one, put in force.
+    fn reload(&self, expects: Ruleset) -> Soon<'_, Result<Ruleset, Failure>>;
     /// Comes back when the launcher is gone, whyever.
     fn gone(&self) -> Soon<'_, ()>;
 }

@@ -168,10 +168,10 @@ impl Launcher for Socket {
         })
     }
 
-    fn reload(&self) -> Soon<'_, Result<Ruleset, Failure>> {
+    fn reload(&self, expects: Ruleset) -> Soon<'_, Result<Ruleset, Failure>> {
         Box::pin(async move {
             let answer = lock(&self.waiting).reload();
-            self.ask(ToLauncher::Reload, &[], answer, ANSWER_WITHIN).await?
+            self.ask(ToLauncher::Reload { expects }, &[], answer, ANSWER_WITHIN).await?
         })
     }
 

@@ -126,9 +126,12 @@ async fn a_caller_that_leaves_takes_its_requests_along_but_for_the_detached() {
 async fn an_approval_is_for_the_policy_under_which_it_was_asked() {
     let stage = Stage::new("");
     let ticket = stage.submit(GRANTED, &["change"]).await.unwrap();
+    let approved = stage.submit(GRANTED, &["change"]).await.unwrap();
+    assert!(approved.slot.give(yes()));
     stage.pipeline.put_in_force(policy("mode = 'open'"));
-    assert!(ticket.slot.give(yes()));
+    assert!(!ticket.slot.give(yes()), "what waited is void at once");
     assert_eq!(end(&ticket).await.unwrap_err(), Code::Changed);
+    assert_eq!(end(&approved).await.unwrap_err(), Code::Changed);
     assert!(!stage.ran());
 }
 

@@ -168,11 +168,18 @@ fn a_reload_is_all_or_nothing() {
     let file = launcher.root().join("etc/countersign/countersign.toml");
     let before = launcher.policy.ruleset();
     fs::write(&file, "mode = 'opne'\n").unwrap();
-    launcher.send(&ToLauncher::Reload, &[]);
+    launcher.send(&ToLauncher::Reload { expects: before }, &[]);
     assert!(matches!(launcher.next(), Some(FromLauncher::Reloaded { result: Err(_) })));
     assert_eq!(launcher.run(&words(&["true"])).status(), Some(0), "the old policy stays");
     fs::write(&file, "mode = 'readonly'\n").unwrap();
-    launcher.send(&ToLauncher::Reload, &[]);
+    launcher.send(&ToLauncher::Reload { expects: before }, &[]);
+    assert!(
+        matches!(launcher.next(), Some(FromLauncher::Reloaded { result: Err(failure) }) if failure.code == Code::Changed),
+        "what the front did not read is not put in force"
+    );
+    assert_eq!(launcher.run(&words(&["true"])).status(), Some(0), "the old policy stays");
+    let expects = countersign_config::load(&launcher.root()).unwrap().ruleset();
+    launcher.send(&ToLauncher::Reload { expects }, &[]);
     let Some(FromLauncher::Reloaded { result: Ok(after) }) = launcher.next() else { panic!("not reloaded") };
     assert_ne!(before, after);
     let failure = launcher.start_job(&shell("system", "true; $X")).err().unwrap();

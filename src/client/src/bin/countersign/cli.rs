@@ -41,6 +41,17 @@ pub(crate) enum Command {
     Status,
     /// Stop the broker and every job until an operator clears it
     Stop(ReasonArgs),
+    /// Put the broker on hold, so that it serves reads only, after authenticating
+    Hold(ReasonArgs),
+    /// End a hold, after authenticating
+    Resume(ReasonArgs),
+    /// Have the broker read its policy again, and say whether it is in force
+    Reload,
+    /// Arm your own taint latch, or clear a user's
+    Taint {
+        #[command(subcommand)]
+        command: TaintCommand,
+    },
     /// Let the broker start again after a stop (root, on a terminal of this machine)
     Clear(ClearArgs),
     /// Read and verify the audit log, without the broker
@@ -148,6 +159,23 @@ pub(crate) struct ClearArgs {
     /// Why it is safe to go on; kept in the audit log
     #[arg(long, value_name = "R")]
     pub(crate) reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TaintCommand {
+    /// Say that you have read what nobody vouches for: from now on a human decides on your small changes
+    Mark,
+    /// Let a user's grant alone decide again, after authenticating
+    Clear(ClearTaintArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClearTaintArgs {
+    /// The user: a name in /etc/passwd, or a uid
+    #[arg(value_name = "USER")]
+    pub(crate) user: String,
+    #[command(flatten)]
+    pub(crate) why: ReasonArgs,
 }
 
 #[derive(Debug, Subcommand)]

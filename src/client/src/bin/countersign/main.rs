@@ -16,6 +16,7 @@ mod check;
 mod clear;
 mod cli;
 mod complaint;
+mod control;
 mod decide;
 mod ended;
 mod exit;
@@ -33,7 +34,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use cli::{AuditCommand, Cli, Command, PolicyCommand};
+use cli::{AuditCommand, Cli, Command, PolicyCommand, TaintCommand};
 use complaint::Complaint;
 
 fn main() -> ExitCode {
@@ -84,6 +85,11 @@ fn dispatch(cli: Cli) -> Result<u8, Complaint> {
         Command::Approve(args) => on_the_bus(decide::approve(args, json)),
         Command::Refuse(args) => on_the_bus(decide::refuse(args, json)),
         Command::Status => on_the_bus(status::status(json)),
+        Command::Hold(args) => on_the_bus(control::hold(args, json)),
+        Command::Resume(args) => on_the_bus(control::resume(args, json)),
+        Command::Reload => on_the_bus(control::reload(json)),
+        Command::Taint { command: TaintCommand::Mark } => on_the_bus(control::mark(json)),
+        Command::Taint { command: TaintCommand::Clear(args) } => on_the_bus(control::clear_taint(args, json)),
         Command::Stop(args) => on_the_bus(status::stop(args, json)),
     }
 }

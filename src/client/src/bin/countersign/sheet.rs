@@ -54,7 +54,7 @@ fn values(key: &str, value: &Value) -> Vec<String> {
 
 /// Keys that hold words of ours.
 fn is_ours(key: &str) -> bool {
-    matches!(key, "sentence" | "may_touch" | "evidence")
+    matches!(key, "sentence" | "may_touch" | "evidence" | "notices")
 }
 
 /// Keys whose zero means that there is none.

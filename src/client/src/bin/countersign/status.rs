@@ -12,8 +12,14 @@ use crate::requests::done;
 use crate::{exit, print, sheet};
 
 /// What people are shown, in this order.
-const KEYS: [(&str, &str); 5] =
-    [("state", "state"), ("mode", "mode"), ("tainted", "tainted"), ("version", "version"), ("ruleset", "ruleset")];
+const KEYS: [(&str, &str); 6] = [
+    ("state", "state"),
+    ("notices", "notice"),
+    ("mode", "mode"),
+    ("tainted", "tainted"),
+    ("version", "version"),
+    ("ruleset", "ruleset"),
+];
 
 /// A stopped broker is told from its note, and not started by being asked.
 pub(crate) async fn status(json: bool) -> Result<u8, Complaint> {

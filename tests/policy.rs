@@ -1,0 +1,161 @@
+//! Promise: a policy is taken whole or not at all, at the start and on a reload, and a mistake never makes it weaker.
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+    use harness::Machine;
+    use harness::users::AGENT;
+    use promises::{PATIENCE, ask, installed, log, the_waiting, waiting};
+
+    /// What an administrator may get wrong: a script that does it, what is said of it, and where.
+    const MISTAKES: [(&str, &[&str]); 10] = [
+        ("echo 'mode = \"gaurded\"' > countersign.toml", &["countersign.toml", "line 1, column 8", "gaurded"]),
+        ("echo 'mode = 1' > countersign.toml", &["countersign.toml", "line 1, column 8"]),
+        ("printf '\\nmoed = \"open\"\\n' > countersign.toml", &["countersign.toml", "line 2, column 1", "moed"]),
+        ("printf '[approval]\\nexpiry_s = 0\\n' > countersign.toml", &["countersign.toml", "approval.expiry_s"]),
+        ("chown 1001 countersign.toml", &["countersign.toml", "owned by root"]),
+        ("chmod 666 countersign.toml", &["countersign.toml", "writable"]),
+        (
+            "printf '[[grant]]\\nuser = \"agent\"\\nceiling = \"T3\"\\nauot = \"T1\"\\n' > grants.d/x.toml",
+            &["grants.d/x.toml", "line 4, column 1", "auot"],
+        ),
+        ("printf '[[grant]]\\nuser = \"agent\"\\nceiling = 3\\n' > grants.d/x.toml", &["x.toml", "line 3, column 11"]),
+        (
+            "printf '[[grant]]\\nuser = \"nobody-of-that-name\"\\nceiling = \"T3\"\\n' > grants.d/x.toml",
+            &["grants.d/x.toml", "no user"],
+        ),
+        (
+            "printf '[[program]]\\nnames = [\"frob\"]\\ntier = \"T9\"\\n' > rules.d/x.toml",
+            &["rules.d/x.toml:3:8", "T9"],
+        ),
+    ];
+    /// Puts the policy back as it was installed.
+    const MEND: &str = "rm -f grants.d/x.toml rules.d/x.toml; echo 'mode = \"guarded\"' > countersign.toml; \
+                        chown root countersign.toml; chmod 644 countersign.toml";
+
+    fn edit(machine: &Machine, script: &str) -> anyhow::Result<()> {
+        machine.run(["sh", "-ec", &format!("cd /etc/countersign; {script}")])?.ok()?;
+        Ok(())
+    }
+
+    fn status(machine: &Machine, key: &str) -> anyhow::Result<serde_json::Value> {
+        let output = machine.run_as(AGENT, ["countersign", "status", "--json"])?.ok()?;
+        let status: serde_json::Value = serde_json::from_str(&output.stdout).with_context(|| output.stdout.clone())?;
+        Ok(status[key].clone())
+    }
+
+    fn run(machine: &Machine, command: &[&str]) -> anyhow::Result<harness::Output> {
+        machine.run_as(AGENT, ["countersign", "run", "--json", "--"].iter().chain(command).copied())
+    }
+
+    #[test]
+    fn a_reload_puts_another_policy_in_force_in_both_processes_and_comes_back_when_it_is_done() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let before = status(&machine, "ruleset")?;
+        edit(&machine, "echo 'mode = \"readonly\"' > countersign.toml")?;
+        assert_eq!(status(&machine, "mode")?, "guarded", "not before it is told");
+        machine.run(["systemctl", "reload", "countersignd"])?.ok()?;
+        assert_eq!(status(&machine, "mode")?, "readonly", "in force when the reload comes back");
+        assert_ne!(status(&machine, "ruleset")?, before);
+        run(&machine, &["id"])?.ok()?;
+        let refused = run(&machine, &["touch", "/etc/x"])?;
+        assert!(refused.stdout.contains("ModeCeiling"), "{refused:?}");
+        edit(&machine, MEND)?;
+        machine.run(["systemctl", "kill", "--kill-whom=main", "--signal=HUP", "countersignd"])?.ok()?;
+        promises::until("the signal to do the same", || Ok((status(&machine, "mode")? == "guarded").then_some(())))?;
+        assert_eq!(machine.run(["systemctl", "is-active", "countersignd"])?.stdout, "active\n");
+        Ok(())
+    }
+
+    #[test]
+    fn a_reload_reads_accounts_that_are_newer_than_the_broker() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        status(&machine, "mode")?;
+        machine.run(["useradd", "--create-home", "--groups", "countersign", "newcomer"])?.ok()?;
+        edit(&machine, "printf '[[grant]]\\nuser = \"newcomer\"\\nceiling = \"T1\"\\n' > grants.d/x.toml")?;
+        machine.run(["systemctl", "reload", "countersignd"])?.ok()?;
+        let output = machine.run_as("newcomer", ["countersign", "run", "--", "id", "-un"])?.ok()?;
+        assert_eq!(output.stdout, "_countersign-observe\n");
+        assert!(log(&machine)?.iter().any(|entry| entry["caller"]["user"] == "newcomer"), "its name is known");
+        Ok(())
+    }
+
+    #[test]
+    fn no_mistake_is_put_in_force_and_each_is_told_with_its_place() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let before = status(&machine, "ruleset")?;
+        for (mistake, said) in MISTAKES {
+            edit(&machine, mistake)?;
+            let refused = machine.run(["systemctl", "reload", "countersignd"])?;
+            assert_ne!(refused.code, 0, "{mistake}: systemctl says that it failed");
+            assert_eq!(status(&machine, "ruleset")?, before, "{mistake}: the old policy stays");
+            let (notice, manager) =
+                (status(&machine, "notices")?.to_string(), machine.run(["systemctl", "status", "countersignd"])?);
+            let journal = machine.journal("countersignd.service")?;
+            let last = journal.lines().rfind(|line| line.contains("was not read again")).unwrap_or_default();
+            for part in said {
+                assert!(notice.contains(part), "{mistake}: {part}: {notice}");
+                assert!(last.contains(part), "{mistake}: {part}: {last}");
+            }
+            assert!(manager.stdout.contains("systemctl reload countersignd"), "{mistake}: what to do: {manager:?}");
+            run(&machine, &["id"])?.ok()?;
+            edit(&machine, MEND)?;
+        }
+        let refused =
+            log(&machine)?.into_iter().filter(|entry| entry["phase"] == "load" && entry["code"] == "PolicyInvalid");
+        assert_eq!(refused.count(), MISTAKES.len(), "each has its record");
+        machine.run(["systemctl", "reload", "countersignd"])?.ok()?;
+        assert_eq!(status(&machine, "notices")?, serde_json::json!([]), "and it is over when the files are right");
+        Ok(())
+    }
+
+    #[test]
+    fn no_mistake_lets_the_broker_start() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        for (mistake, said) in MISTAKES {
+            edit(&machine, mistake)?;
+            assert_ne!(machine.run(["systemctl", "start", "countersignd"])?.code, 0, "{mistake}");
+            let journal = machine.journal("countersignd.service")?;
+            for part in said {
+                assert!(journal.contains(part), "{mistake}: {part}: {journal}");
+            }
+            machine.run(["systemctl", "stop", "countersignd"])?;
+            machine.run(["systemctl", "reset-failed", "countersignd"])?;
+            machine.run(["sh", "-c", "rm -f /var/lib/countersign-launcher/stopped /run/countersign/stopped; systemctl daemon-reload; journalctl --rotate --vacuum-time=1us"])?.ok()?;
+            edit(&machine, MEND)?;
+        }
+        machine.run(["systemctl", "start", "countersignd"])?.ok()?;
+        Ok(())
+    }
+
+    #[test]
+    fn what_waits_under_the_old_policy_is_void_and_says_so() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let mut client = ask(&machine, &["touch", "/etc/x"])?;
+        let id = the_waiting(&machine)?;
+        machine.run(["systemctl", "reload", "countersignd"])?.ok()?;
+        assert_eq!(the_waiting(&machine)?, id, "the same policy again voids nothing");
+        edit(&machine, "printf '[approval]\\nexpiry_s = 300\\n' > countersign.toml")?;
+        machine.run(["systemctl", "reload", "countersignd"])?.ok()?;
+        let output = client.wait(PATIENCE)?;
+        assert!(output.code == 123 && output.stderr.contains("The policy changed"), "{output:?}");
+        assert!(waiting(&machine)?.is_empty() && !machine.exists("/etc/x")?);
+        assert!(log(&machine)?.iter().any(|entry| entry["id"] == id.as_str() && entry["code"] == "Changed"));
+        let mut again = ask(&machine, &["touch", "/etc/x"])?;
+        promises::approve_the_waiting(&machine)?;
+        again.wait(PATIENCE)?.ok()?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_running_job_outlives_a_reload() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let mut client = ask(&machine, &["sh", "-c", "sleep 2; exit 9"])?;
+        promises::approve_the_waiting(&machine)?;
+        promises::until("the job", || Ok((!machine.pids_of("sleep 2").is_empty()).then_some(())))?;
+        edit(&machine, "echo 'mode = \"readonly\"' > countersign.toml")?;
+        machine.run(["systemctl", "reload", "countersignd"])?.ok()?;
+        assert_eq!(client.wait(PATIENCE)?.code, 9);
+        Ok(())
+    }
+}
