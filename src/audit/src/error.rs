@@ -56,6 +56,12 @@ pub enum StoreError {
     /// The tables are not those of this version of the log.
     #[error("the log's tables are not those of this version")]
     Schema,
+    /// What is asked for is in an earlier segment of the log.
+    #[error("that is in an earlier segment of the log")]
+    Earlier,
+    /// A checkpoint was handed over that is not one of this log's tree.
+    #[error("the checkpoint is not one of this log")]
+    OtherTree,
     /// A file or directory is not the log's own.
     #[error("{name} {}", flaw.says())]
     NotOurs {

@@ -10,13 +10,16 @@
 
 #![forbid(unsafe_code)]
 
+mod base;
 mod error;
 mod journal;
 mod log;
 mod place;
 mod schema;
+mod segment;
 mod snapshot;
 mod store;
+mod stored;
 mod verify;
 mod writer;
 
@@ -28,4 +31,4 @@ pub use log::{Direction, Log};
 pub use place::DATABASE;
 pub use store::{Head, Store};
 pub use verify::{Report, Rule, verify};
-pub use writer::{Reply, Writer};
+pub use writer::{Reply, Visit, Writer};

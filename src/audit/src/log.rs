@@ -10,13 +10,17 @@ use std::path::Path;
 use countersign_core::digest::Digest;
 use countersign_core::record::{Entry, Phase, Record};
 use countersign_core::request::RequestId;
+use countersign_core::salt::Salt;
 use countersign_core::time::Moment;
+use countersign_core::tree::{self, Proof, ProveError};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
+use crate::base::Base;
 use crate::error::StoreError;
 use crate::snapshot::Snapshot;
 use crate::store::Head;
+use crate::stored::Stored;
 
 /// Which end of the log comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +117,40 @@ impl Log {
         Ok(found)
     }
 
+    /// The proof that this entry is in the tree over the first `size` entries. Entries count from 1.
+    ///
+    /// # Errors
+    /// There is no such entry in that tree, or it is in an earlier segment.
+    pub fn inclusion(&self, seq: u64, size: u64) -> Result<Proof, ProveError<StoreError>> {
+        inclusion(self.connection(), seq, size)
+    }
+
+    /// The proof that the tree over the first `old` entries is the begin of the one over the first `new`.
+    ///
+    /// # Errors
+    /// One of them is not there yet, or it begins in an earlier segment.
+    pub fn consistency(&self, old: u64, new: u64) -> Result<Proof, ProveError<StoreError>> {
+        consistency(self.connection(), old, new)
+    }
+
+    /// The newest checkpoint that was kept: the size that it speaks of, and the signed note.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn newest_checkpoint(&self) -> Result<Option<(u64, String)>, StoreError> {
+        newest_checkpoint(self.connection())
+    }
+
+    /// The salt that opens the commitment of this entry, if it has one.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn opening(&self, seq: u64) -> Result<Option<Salt>, StoreError> {
+        let mut statement = self.connection().prepare_cached("SELECT salt FROM openings WHERE seq = ?1")?;
+        let found = statement.query_row([number(seq)?], |row| Ok(blob_of(row, 0).and_then(|b| b.try_into().ok())));
+        Ok(found.optional()?.flatten().map(Salt::from_random))
+    }
+
     /// The intents without a result, oldest first.
     ///
     /// # Errors
@@ -127,6 +165,27 @@ pub(crate) fn head(connection: &Connection) -> Result<Head, StoreError> {
     let found = statement.query_row([], |row| Ok(number_of(row, 0).zip(digest_of(row, 1)))).optional()?;
     let missing = StoreError::Corrupt { what: "its head is missing", seq: None };
     found.flatten().map(|(seq, hash)| Head { seq, hash }).ok_or(missing)
+}
+
+pub(crate) fn inclusion(connection: &Connection, seq: u64, size: u64) -> Result<Proof, ProveError<StoreError>> {
+    let wanted = seq.checked_sub(1).ok_or(ProveError::Beyond { size, wanted: seq })?;
+    tree::inclusion(&Stored::new(connection).map_err(ProveError::Subtree)?, wanted, size)
+}
+
+pub(crate) fn consistency(connection: &Connection, old: u64, new: u64) -> Result<Proof, ProveError<StoreError>> {
+    tree::consistency(&Stored::new(connection).map_err(ProveError::Subtree)?, old, new)
+}
+
+pub(crate) fn newest_checkpoint(connection: &Connection) -> Result<Option<(u64, String)>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT size, note FROM checkpoints ORDER BY number DESC LIMIT 1")?;
+    let kept = statement.query_row([], |row| Ok(number_of(row, 0).zip(text_of(row, 1).map(str::to_owned))));
+    let kept = kept.optional()?.flatten();
+    Ok(match kept {
+        Some(kept) => Some(kept),
+        None => {
+            Some(Base::read(connection)?).filter(|base| !base.note.is_empty()).map(|base| (base.head.seq, base.note))
+        }
+    })
 }
 
 pub(crate) fn last(connection: &Connection) -> Result<Option<Entry>, StoreError> {
@@ -227,6 +286,13 @@ pub(crate) fn number_of(row: &Row<'_>, column: usize) -> Option<u64> {
 
 pub(crate) fn digest_of(row: &Row<'_>, column: usize) -> Option<Digest> {
     blob_of(row, column).and_then(|bytes| bytes.try_into().ok()).map(Digest::from_bytes)
+}
+
+pub(crate) fn text_of<'row>(row: &'row Row<'_>, column: usize) -> Option<&'row str> {
+    match row.get_ref(column).ok()? {
+        ValueRef::Text(text) => std::str::from_utf8(text).ok(),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => None,
+    }
 }
 
 pub(crate) fn blob_of<'row>(row: &'row Row<'_>, column: usize) -> Option<&'row [u8]> {

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use crate::error::{Flaw, StoreError};
+use crate::segment;
 
 /// The database's file name in the state directory. SQLite keeps its journal beside it.
 pub const DATABASE: &str = "audit.db";
@@ -20,7 +21,7 @@ const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
 /// Checks the directory and every file of the log in it; makes an empty database file if there is none.
-pub(crate) fn prepare(directory: &Path) -> Result<PathBuf, StoreError> {
+pub(crate) fn prepare(directory: &Path) -> Result<(PathBuf, OwnedFd), StoreError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = open(directory, flags, Mode::empty()).map_err(|errno| match errno {
         Errno::LOOP | Errno::NOTDIR => StoreError::NotOurs { name: ".", flaw: Flaw::Kind },
@@ -28,17 +29,18 @@ pub(crate) fn prepare(directory: &Path) -> Result<PathBuf, StoreError> {
     })?;
     let facts = fstat(&opened).map_err(|errno| StoreError::File { name: ".", errno })?;
     check(".", &facts, FileType::Directory, DIRECTORY_MODE)?;
+    segment::recover(&opened)?;
     if !is_sound(&opened, DATABASE)? {
-        create(&opened)?;
+        create(&opened, DATABASE)?;
     }
     for name in COMPANIONS {
         is_sound(&opened, name)?;
     }
-    Ok(directory.join(DATABASE))
+    Ok((directory.join(DATABASE), opened))
 }
 
 /// Whether the file is there. One that is there and not ours is an error.
-fn is_sound(directory: &OwnedFd, name: &'static str) -> Result<bool, StoreError> {
+pub(crate) fn is_sound(directory: &OwnedFd, name: &'static str) -> Result<bool, StoreError> {
     match statat(directory.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(facts) if facts.st_nlink != 1 && FileType::from_raw_mode(facts.st_mode) == FileType::RegularFile => {
             Err(StoreError::NotOurs { name, flaw: Flaw::Links })
@@ -62,9 +64,10 @@ fn check(name: &'static str, facts: &Stat, kind: FileType, mode: u32) -> Result<
     Err(StoreError::NotOurs { name, flaw })
 }
 
-fn create(directory: &OwnedFd) -> Result<(), StoreError> {
+/// Makes an empty file of that name, which must not be there.
+pub(crate) fn create(directory: &OwnedFd, name: &'static str) -> Result<(), StoreError> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let failed = |errno| StoreError::File { name: DATABASE, errno };
-    openat(directory, DATABASE, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+    let failed = |errno| StoreError::File { name, errno };
+    openat(directory, name, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
     fsync(directory).map_err(failed)
 }

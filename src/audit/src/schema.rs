@@ -5,6 +5,7 @@
 
 use rusqlite::{Connection, Transaction};
 
+use crate::base::Base;
 use crate::error::StoreError;
 
 /// Marks the file as a log of ours: `CSGN` as a number.
@@ -13,16 +14,31 @@ const APPLICATION_ID: i32 = 0x4353_474e;
 const SCHEMA_VERSION: i32 = 1;
 
 /// Every object of the schema by name, in the order in which they are made.
-const OBJECTS: [(&str, &str); 7] = [
+const OBJECTS: [(&str, &str); 17] = [
     ("entries", "CREATE TABLE entries (seq INTEGER PRIMARY KEY, hash BLOB NOT NULL, body BLOB NOT NULL) STRICT"),
     (
         "head",
         "CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash BLOB NOT NULL) STRICT",
     ),
     (
+        "base",
+        "CREATE TABLE base (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash BLOB NOT NULL, \
+         peaks BLOB NOT NULL, note TEXT NOT NULL) STRICT",
+    ),
+    (
+        "subtrees",
+        "CREATE TABLE subtrees (level INTEGER NOT NULL, place INTEGER NOT NULL, hash BLOB NOT NULL, \
+         PRIMARY KEY (level, place)) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "checkpoints",
+        "CREATE TABLE checkpoints (number INTEGER PRIMARY KEY, size INTEGER NOT NULL, note TEXT NOT NULL) STRICT",
+    ),
+    ("openings", "CREATE TABLE openings (seq INTEGER PRIMARY KEY, salt BLOB NOT NULL) STRICT"),
+    (
         "entries_grow_at_the_end",
         "CREATE TRIGGER entries_grow_at_the_end BEFORE INSERT ON entries \
-         WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM entries) \
+         WHEN NEW.seq IS NOT (SELECT coalesce((SELECT max(seq) FROM entries), (SELECT seq FROM base)) + 1) \
          BEGIN SELECT RAISE(ABORT, 'an entry is only added at the end'); END",
     ),
     (
@@ -45,14 +61,44 @@ const OBJECTS: [(&str, &str); 7] = [
         "CREATE TRIGGER head_never_goes BEFORE DELETE ON head \
          BEGIN SELECT RAISE(ABORT, 'the head is never removed'); END",
     ),
+    (
+        "base_never_changes",
+        "CREATE TRIGGER base_never_changes BEFORE UPDATE ON base \
+         BEGIN SELECT RAISE(ABORT, 'what a segment continues never changes'); END",
+    ),
+    (
+        "base_never_goes",
+        "CREATE TRIGGER base_never_goes BEFORE DELETE ON base \
+         BEGIN SELECT RAISE(ABORT, 'what a segment continues is never removed'); END",
+    ),
+    (
+        "subtrees_never_change",
+        "CREATE TRIGGER subtrees_never_change BEFORE UPDATE ON subtrees \
+         BEGIN SELECT RAISE(ABORT, 'a subtree never changes'); END",
+    ),
+    (
+        "checkpoints_never_change",
+        "CREATE TRIGGER checkpoints_never_change BEFORE UPDATE ON checkpoints \
+         BEGIN SELECT RAISE(ABORT, 'a checkpoint never changes'); END",
+    ),
+    (
+        "checkpoints_never_go",
+        "CREATE TRIGGER checkpoints_never_go BEFORE DELETE ON checkpoints \
+         BEGIN SELECT RAISE(ABORT, 'a checkpoint is never removed'); END",
+    ),
+    (
+        "openings_never_change",
+        "CREATE TRIGGER openings_never_change BEFORE UPDATE ON openings \
+         BEGIN SELECT RAISE(ABORT, 'an opening never changes'); END",
+    ),
 ];
 
-/// Makes the tables of an empty database.
-pub(crate) fn create(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+/// Makes the tables of an empty database that goes on from there.
+pub(crate) fn create(transaction: &Transaction<'_>, base: &Base) -> Result<(), StoreError> {
     for (_, sql) in OBJECTS {
         transaction.execute(sql, [])?;
     }
-    transaction.execute("INSERT INTO head VALUES (1, 0, zeroblob(32))", [])?;
+    base.write(transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     Ok(())

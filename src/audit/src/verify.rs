@@ -12,6 +12,7 @@ use std::path::Path;
 use countersign_core::digest::Digest;
 use countersign_core::record::{Phase, Record};
 use countersign_core::request::RequestId;
+use countersign_core::tree;
 use rusqlite::{Connection, ErrorCode, Row};
 use serde::Serialize;
 
@@ -236,7 +237,7 @@ impl Walk {
         if number != seq {
             return Err(broken(Rule::Sequence, &seq, &number));
         }
-        let computed = Digest::of(body);
+        let computed = tree::leaf(body);
         if computed != hash {
             return Err(broken(Rule::Hash, &computed, &hash));
         }

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!   append ─▶ queue (bounded) ─▶ thread: take one, take all that wait ─▶ one commit ─▶ reply to each
-//!                                      nothing for a moment ─▶ checkpoint
+//!   visit  ─┘                          then the visits; nothing for a moment ─▶ empty the journal, close the segment
 //! ```
 //!
 //! Enters: drafts with a reply each. Leaves: the entries, or one error for every draft of that commit. A reply is
 //! called exactly once, unless the thread died; then it is dropped, which the asker must take for a failure.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
@@ -28,8 +29,12 @@ const GROUP: usize = 512;
 /// How long the writer is idle before it empties SQLite's journal, so that the database file is the whole log.
 const IDLE: Duration = Duration::from_millis(100);
 
+/// What is done with the store between two commits. Called on the writer's thread: it must be short.
+pub type Visit = Box<dyn FnOnce(Result<&mut Store, StoreError>) + Send>;
+
 enum Job {
     Append { drafts: Vec<Draft>, reply: Reply },
+    Visit(Visit),
     Stop { done: Reply },
 }
 
@@ -40,20 +45,27 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread `audit-writer`, which owns the store from now on.
+    /// Starts the thread `audit-writer`, which owns the store from now on. It closes a segment of the log at the first
+    /// signed checkpoint over the last entry once there are `segment` entries in it.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(store: Store) -> Result<Self, StoreError> {
+    pub fn start(store: Store, segment: NonZeroU64) -> Result<Self, StoreError> {
         let (queue, jobs) = sync_channel(QUEUE);
         let builder = thread::Builder::new().name("audit-writer".to_owned());
-        builder.spawn(move || run(store, &jobs)).map_err(|error| StoreError::Thread(Arc::new(error)))?;
+        builder.spawn(move || run(store, segment, &jobs)).map_err(|error| StoreError::Thread(Arc::new(error)))?;
         Ok(Self { queue })
     }
 
     /// Queues these records; `reply` gets their entries, in order, when they are on the disk. All or none. Never blocks.
     pub fn append(&self, drafts: Vec<Draft>, reply: Reply) {
         self.queue(Job::Append { drafts, reply });
+    }
+
+    /// Shows the store to `visit` after all that was queued before is written: to prove something about the log, or to
+    /// keep a checkpoint. Never blocks.
+    pub fn visit(&self, visit: Visit) {
+        self.queue(Job::Visit(visit));
     }
 
     /// Writes all that is queued, empties the journal and ends the thread; then `done` gets an empty list. What is
@@ -75,18 +87,19 @@ impl Job {
     fn refuse(self, error: StoreError) {
         match self {
             Self::Append { reply, .. } | Self::Stop { done: reply } => reply(Err(error)),
+            Self::Visit(visit) => visit(Err(error)),
         }
     }
 }
 
-fn run(mut store: Store, jobs: &Receiver<Job>) {
+fn run(mut store: Store, segment: NonZeroU64, jobs: &Receiver<Job>) {
     let mut dirty = false;
     loop {
         let first = match jobs.recv_timeout(IDLE) {
             Ok(job) => job,
             Err(RecvTimeoutError::Timeout) => {
                 // A checkpoint that fails loses nothing; it is tried again after the next idle moment.
-                dirty = dirty && store.checkpoint().is_err();
+                dirty = dirty && (store.checkpoint().is_err() || store.close_segment(segment).is_err());
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => break,
@@ -100,20 +113,9 @@ fn run(mut store: Store, jobs: &Receiver<Job>) {
     }
 }
 
-/// Commits the appends of a group and answers them; returns the end's reply if the group asked for the end.
-fn commit(store: &mut Store, group: Vec<Job>, jobs: &Receiver<Job>) -> Option<Reply> {
-    let (mut drafts, mut replies, mut end) = (Vec::new(), Vec::new(), None);
-    for job in group {
-        match (job, &end) {
-            (Job::Append { drafts: more, reply }, None) => {
-                replies.push((more.len(), reply));
-                drafts.extend(more);
-            }
-            (Job::Stop { done }, None) => end = Some(done),
-            (late, Some(_)) => late.refuse(StoreError::Gone),
-        }
-    }
-    match store.append(&drafts) {
+/// Gives each its own entries, or all the same error.
+fn answer(written: Result<Vec<Entry>, StoreError>, replies: Vec<(usize, Reply)>) {
+    match written {
         Ok(entries) => {
             let mut entries = entries.into_iter();
             for (count, reply) in replies {
@@ -122,6 +124,26 @@ fn commit(store: &mut Store, group: Vec<Job>, jobs: &Receiver<Job>) -> Option<Re
         }
         Err(error) => replies.into_iter().for_each(|(_, reply)| reply(Err(error.clone()))),
     }
+}
+
+/// Commits the appends of a group and answers them; returns the end's reply if the group asked for the end.
+fn commit(store: &mut Store, group: Vec<Job>, jobs: &Receiver<Job>) -> Option<Reply> {
+    let (mut drafts, mut replies, mut visits, mut end) = (Vec::new(), Vec::new(), Vec::new(), None);
+    for job in group {
+        match (job, &end) {
+            (Job::Append { drafts: more, reply }, None) => {
+                replies.push((more.len(), reply));
+                drafts.extend(more);
+            }
+            (Job::Visit(visit), None) => visits.push(visit),
+            (Job::Stop { done }, None) => end = Some(done),
+            (late, Some(_)) => late.refuse(StoreError::Gone),
+        }
+    }
+    if !replies.is_empty() {
+        answer(store.append(&drafts), replies);
+    }
+    visits.into_iter().for_each(|visit| visit(Ok(store)));
     if end.is_some() {
         jobs.try_iter().for_each(|late| late.refuse(StoreError::Gone));
     }

@@ -65,7 +65,7 @@ fn a_full_disk_is_said_to_be_full_and_nothing_is_half_written() {
 #[test]
 fn the_writer_passes_a_full_disk_on_and_works_again_when_there_is_room() {
     on_a_small_disk(|directory| {
-        let writer = Writer::start(Store::open(directory).unwrap()).unwrap();
+        let writer = Writer::start(Store::open(directory).unwrap(), super::SEGMENT).unwrap();
         let append = |count: usize| {
             let (sender, receiver) = std::sync::mpsc::channel();
             writer.append(

@@ -8,12 +8,15 @@
 
 mod flips;
 mod full;
+mod segment;
 mod store;
+mod tree;
 mod verify;
 mod writer;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::num::NonZeroU64;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +39,9 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use crate::{DATABASE, Log, Store};
+
+/// More entries than a test writes.
+pub(crate) const SEGMENT: NonZeroU64 = NonZeroU64::new(1_000_000).unwrap();
 
 /// A state directory that goes away with the test.
 pub(crate) struct State(tempfile::TempDir);

@@ -4,6 +4,7 @@ use std::fs;
 
 use countersign_core::digest::Digest;
 use countersign_core::record::{Draft, Record};
+use countersign_core::tree;
 use rusqlite::Connection;
 
 use super::{State, denied, entries, intent, result, six, start};
@@ -77,7 +78,7 @@ fn rewrite(state: &State, seq: u64, change: impl Fn(&str) -> String) {
     let entry = Log::open(state.path()).unwrap().get(seq).unwrap().unwrap();
     let body = change(std::str::from_utf8(&entry.body).unwrap());
     assert_ne!(body.as_bytes(), entry.body);
-    let hash = Digest::of(body.as_bytes());
+    let hash = tree::leaf(body.as_bytes());
     state.forge(&format!("UPDATE entries SET body = CAST('{body}' AS BLOB), hash = x'{hash}' WHERE seq = {seq}"));
 }
 

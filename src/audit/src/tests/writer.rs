@@ -25,7 +25,7 @@ fn append(writer: &Writer, id: u128) -> Receiver<Answer> {
 #[test]
 fn every_append_gets_its_own_entries_in_the_order_of_the_queue() {
     let state = State::new();
-    let writer = Writer::start(state.open()).unwrap();
+    let writer = Writer::start(state.open(), super::SEGMENT).unwrap();
     let (first, answer) = reply();
     writer.append(vec![start(), denied(1)], first);
     let answers: Vec<_> = (2..200).map(|id| append(&writer, id)).collect();
@@ -40,7 +40,7 @@ fn every_append_gets_its_own_entries_in_the_order_of_the_queue() {
 #[test]
 fn many_threads_write_one_chain() {
     let state = State::new();
-    let writer = Writer::start(state.open()).unwrap();
+    let writer = Writer::start(state.open(), super::SEGMENT).unwrap();
     std::thread::scope(|scope| {
         for thread in 0..8 {
             let writer = &writer;
@@ -55,7 +55,7 @@ fn many_threads_write_one_chain() {
 #[test]
 fn a_stop_writes_what_is_queued_and_nothing_later() {
     let state = State::new();
-    let writer = Writer::start(state.open()).unwrap();
+    let writer = Writer::start(state.open(), super::SEGMENT).unwrap();
     let before: Vec<_> = (0..50).map(|id| append(&writer, id)).collect();
     let (done, stopped) = reply();
     writer.stop(done);
@@ -72,7 +72,7 @@ fn a_stop_writes_what_is_queued_and_nothing_later() {
 #[test]
 fn a_writer_that_is_dropped_still_writes_what_is_queued() {
     let state = State::new();
-    let writer = Writer::start(state.open()).unwrap();
+    let writer = Writer::start(state.open(), super::SEGMENT).unwrap();
     let answers: Vec<_> = (0..20).map(|id| append(&writer, id)).collect();
     drop(writer);
     assert!(answers.into_iter().all(|answer| answer.recv().unwrap().is_ok()));
@@ -81,7 +81,7 @@ fn a_writer_that_is_dropped_still_writes_what_is_queued() {
 #[test]
 fn the_queue_takes_n_and_refuses_n_plus_one() {
     let state = State::new();
-    let writer = Writer::start(state.open()).unwrap();
+    let writer = Writer::start(state.open(), super::SEGMENT).unwrap();
     let (release, held) = channel::<()>();
     let (entered, inside) = channel::<()>();
     let reply = move |_: Answer| {
@@ -99,7 +99,7 @@ fn the_queue_takes_n_and_refuses_n_plus_one() {
 #[test]
 fn an_idle_writer_leaves_the_whole_log_in_the_database() {
     let state = State::new();
-    let writer = Writer::start(state.open()).unwrap();
+    let writer = Writer::start(state.open(), super::SEGMENT).unwrap();
     append(&writer, 1).recv().unwrap().unwrap();
     assert!(fs::metadata(state.journal()).unwrap().len() > 0);
     let deadline = std::time::Instant::now() + Duration::from_secs(20);

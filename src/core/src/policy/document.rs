@@ -1,5 +1,6 @@
 //! `countersign.toml`: the few settings of the server, strictly read. Later files override single keys of earlier ones.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,10 @@ use super::{Mode, TextFile};
 const MAX_EXPIRY: Duration = Duration::from_secs(3_600);
 /// The longest time that a restart waits for running jobs.
 const MAX_DRAIN: Duration = Duration::from_secs(600);
+/// The most records of a segment of the log: some terabytes.
+const MAX_SEGMENT: u64 = 1_000_000_000;
+/// The records of a segment unless set: about a gigabyte.
+const SEGMENT: NonZeroU64 = NonZeroU64::MIN.saturating_add(999_999);
 
 /// The settings in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,6 +25,8 @@ pub struct Settings {
     pub expiry_s: u64,
     /// How long a restart lets running jobs finish, in seconds; 60 unless set.
     pub drain_s: u64,
+    /// How many records a segment of the log has before it is closed; 1,000,000 unless set.
+    pub segment_records: NonZeroU64,
 }
 
 /// What a file may say. Every key is optional in every file; an unknown key is an error.
@@ -29,6 +36,7 @@ struct Document {
     mode: Option<Mode>,
     approval: Option<ApprovalTable>,
     jobs: Option<JobsTable>,
+    audit: Option<AuditTable>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -41,6 +49,12 @@ struct ApprovalTable {
 #[serde(deny_unknown_fields)]
 struct JobsTable {
     drain_s: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuditTable {
+    segment_records: Option<u64>,
 }
 
 /// Why a settings file was refused.
@@ -56,7 +70,7 @@ pub enum SettingsError {
         error: Box<toml::de::Error>,
     },
     /// A number is outside its bounds.
-    #[error("{file}: {key} must be between 1 and {max} seconds")]
+    #[error("{file}: {key} must be between 1 and {max}")]
     OutOfBounds {
         /// The file.
         file: String,
@@ -69,7 +83,7 @@ pub enum SettingsError {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { mode: Mode::Guarded, expiry_s: 600, drain_s: 60 }
+        Self { mode: Mode::Guarded, expiry_s: 600, drain_s: 60, segment_records: SEGMENT }
     }
 }
 
@@ -97,21 +111,21 @@ impl Settings {
     fn overridden_by(mut self, file: &TextFile<'_>) -> Result<Self, SettingsError> {
         let document: Document = toml::from_str(file.text)
             .map_err(|error| SettingsError::Syntax { file: file.name.to_owned(), error: Box::new(error) })?;
-        let bounded = |key, value: u64, max: Duration| {
-            if (1..=max.as_secs()).contains(&value) {
-                Ok(value)
-            } else {
-                Err(SettingsError::OutOfBounds { file: file.name.to_owned(), key, max: max.as_secs() })
-            }
+        let bounded = |key, value: u64, max: u64| {
+            let sound = NonZeroU64::new(value).filter(|value| value.get() <= max);
+            sound.ok_or_else(|| SettingsError::OutOfBounds { file: file.name.to_owned(), key, max })
         };
         if let Some(mode) = document.mode {
             self.mode = mode;
         }
         if let Some(expiry) = document.approval.unwrap_or_default().expiry_s {
-            self.expiry_s = bounded("approval.expiry_s", expiry, MAX_EXPIRY)?;
+            self.expiry_s = bounded("approval.expiry_s", expiry, MAX_EXPIRY.as_secs())?.get();
         }
         if let Some(drain) = document.jobs.unwrap_or_default().drain_s {
-            self.drain_s = bounded("jobs.drain_s", drain, MAX_DRAIN)?;
+            self.drain_s = bounded("jobs.drain_s", drain, MAX_DRAIN.as_secs())?.get();
+        }
+        if let Some(records) = document.audit.unwrap_or_default().segment_records {
+            self.segment_records = bounded("audit.segment_records", records, MAX_SEGMENT)?;
         }
         Ok(self)
     }
@@ -147,11 +161,14 @@ mod tests {
             "[approval]\nexpiry = 5",
             "[approval]\nexpiry_s = 0",
             "[approval]\nexpiry_s = 3601",
+            "[audit]\nsegment_records = 0",
+            "[audit]\nsegment_records = 1000000001",
             "mode =",
         ] {
             assert!(parse(&[text]).is_err(), "{text}");
         }
         assert!(parse(&["[approval]\nexpiry_s = 3600"]).is_ok());
+        assert!(parse(&["[audit]\nsegment_records = 1000000000"]).is_ok());
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::run_state::RunState;
 use crate::salt::Salt;
 use crate::target::Target;
 use crate::time::Moment;
+use crate::tree::leaf;
 
 /// When something happened and what the broker was ready to do then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +72,7 @@ impl Act {
 pub struct Entry {
     /// Its place, from 1.
     pub seq: u64,
-    /// SHA-256 over the body.
+    /// The body's hash as a leaf of the log's tree: SHA-256 over a zero byte and the body.
     pub hash: Digest,
     /// The record's canonical JSON, with `seq` and `prev` inside.
     pub body: Vec<u8>,
@@ -258,7 +259,7 @@ impl Draft {
         record.seq = seq;
         record.prev = prev;
         let body = canonical(&record)?;
-        Ok(Entry { seq, hash: Digest::of(&body), body })
+        Ok(Entry { seq, hash: leaf(&body), body })
     }
 
     fn with(mut self, change: impl FnOnce(&mut Record)) -> Self {

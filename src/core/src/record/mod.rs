@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Draft ──complete(seq, prev)──▶ Entry { seq, hash, body }      body = canonical JSON of a Record
-//!   body ──Record::parse──▶ Record                                hash = SHA-256(body), prev of the next
+//!   body ──Record::parse──▶ Record                                hash = SHA-256(0 ‖ body), prev of the next
 //! ```
 //!
 //! Enters: facts that other rooms proved and words that a caller claims. Leaves: one canonical JSON object in which

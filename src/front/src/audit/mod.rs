@@ -48,7 +48,7 @@ impl Ledger {
         let first = first(&stamp);
         store.begin(&stamp, &first)?;
         first.iter().for_each(|draft| journal.tell(draft));
-        Ok(Self { writer: Writer::start(store)?, journal, boot, standing })
+        Ok(Self { writer: Writer::start(store, policy.settings().segment_records)?, journal, boot, standing })
     }
 
     /// The circumstances of a record that is made now.

@@ -1,0 +1,80 @@
+//! Segments: the log in files that are closed for good, each ending where a checkpoint was signed.
+//!
+//! ```text
+//!   audit-000000000001-000001000000.db   closed; may be moved away whole
+//!   audit.new.db                         the next one while it is made; a crash may leave it, and the next open sees to it
+//!   audit.db                             the one that grows
+//! ```
+//!
+//! The order of the steps is what makes a crash harmless: the new file is complete and on the disk before the old one gets
+//! its name, and the old one has its name before the new one takes its place.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, RenameFlags, fsync, renameat_with, unlinkat};
+use rustix::io::Errno;
+
+use crate::base::Base;
+use crate::error::StoreError;
+use crate::place::{self, DATABASE};
+use crate::schema;
+
+/// The next segment while it is made.
+pub(crate) const NEXT: &str = "audit.new.db";
+const BEGIN: &str = "audit-";
+const END: &str = ".db";
+/// So that the names of segments sort as their numbers do.
+const DIGITS: usize = 12;
+
+/// Makes the next segment beside the present one. It is on the disk when this returns.
+pub(crate) fn make(directory: &Path, opened: &OwnedFd, base: &Base) -> Result<(), StoreError> {
+    remove(opened, NEXT)?;
+    place::create(opened, NEXT)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(directory.join(NEXT), flags)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    schema::create(&transaction, base)?;
+    transaction.commit()?;
+    connection.close().map_err(|(_, error)| error.into())
+}
+
+/// Closes the present segment, whose entries these are, and puts the next one in its place.
+pub(crate) fn roll(opened: &OwnedFd, first: u64, last: u64) -> Result<(), StoreError> {
+    rename(opened, DATABASE, &name(first, last))?;
+    rename(opened, NEXT, DATABASE)?;
+    fsync(opened).map_err(|errno| StoreError::File { name: ".", errno })
+}
+
+/// Finishes or undoes what a crash interrupted.
+pub(crate) fn recover(opened: &OwnedFd) -> Result<(), StoreError> {
+    if place::is_sound(opened, DATABASE)? {
+        remove(opened, NEXT)
+    } else if place::is_sound(opened, NEXT)? {
+        rename(opened, NEXT, DATABASE)
+    } else {
+        Ok(())
+    }
+}
+
+fn name(first: u64, last: u64) -> String {
+    format!("{BEGIN}{first:0DIGITS$}-{last:0DIGITS$}{END}")
+}
+
+/// Never over another file.
+fn rename(opened: &OwnedFd, from: &'static str, to: &str) -> Result<(), StoreError> {
+    renameat_with(opened, from, opened, to, RenameFlags::NOREPLACE)
+        .map_err(|errno| StoreError::File { name: from, errno })
+}
+
+fn remove(opened: &OwnedFd, name: &'static str) -> Result<(), StoreError> {
+    for name in [name, "audit.new.db-journal", "audit.new.db-wal", "audit.new.db-shm"] {
+        match unlinkat(opened, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(StoreError::File { name, errno }),
+        }
+    }
+    Ok(())
+}
