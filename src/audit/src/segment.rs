@@ -13,7 +13,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, RenameFlags, fsync, renameat_with, unlinkat};
+use rustix::fs::{AtFlags, RenameFlags, fsync, renameat_with, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::base::Base;
@@ -71,7 +71,8 @@ fn rename(opened: &OwnedFd, from: &'static str, to: &str) -> Result<(), StoreErr
 
 fn remove(opened: &OwnedFd, name: &'static str) -> Result<(), StoreError> {
     for name in [name, "audit.new.db-journal", "audit.new.db-wal", "audit.new.db-shm"] {
-        match unlinkat(opened, name, AtFlags::empty()) {
+        // Looked for first: a disk that may not be written answers that even where there is nothing to remove.
+        match statat(opened, name, AtFlags::SYMLINK_NOFOLLOW).and_then(|_| unlinkat(opened, name, AtFlags::empty())) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(errno) => return Err(StoreError::File { name, errno }),
         }

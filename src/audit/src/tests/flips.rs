@@ -1,4 +1,4 @@
-//! Every byte of a small log is changed, one at a time. Either that is found, or it provably changed nothing: the
+//! Every byte of a small log is changed, one at a time, and every eighth of those that are empty. Either that is found, or it provably changed nothing: the
 //! same entries come out.
 
 use std::fs;
@@ -17,6 +17,8 @@ fn flip(state: &State, file: &Path, range: Range<usize>) -> (usize, usize) {
     let mut bytes = original.clone();
     for at in range {
         let masks: &[u8] = match (original[at], file.ends_with(DATABASE)) {
+            // Pages are mostly empty.
+            (0, _) if at % 8 != 0 => &[],
             (0, _) | (_, false) => &[0xff],
             (_, true) => &[0x01, 0x80],
         };
