@@ -24,7 +24,7 @@ impl From<Answered> for Fields {
         let named = |(key, value): (String, zbus::OwnedVariant)| {
             let value = match key.as_str() {
                 "targets" => targets(json(&value)),
-                "receipt" => receipt(&json(&value)),
+                "receipt" | "plan" => object(&json(&value)),
                 _ => json(&value),
             };
             (key, value)
@@ -115,8 +115,8 @@ fn targets(value: Value) -> Value {
     targets.into_iter().map(target).collect()
 }
 
-/// A receipt is JSON in a text; an empty one is none yet.
-fn receipt(value: &Value) -> Value {
+/// A receipt and a plan are JSON in a text; an empty one is none yet.
+fn object(value: &Value) -> Value {
     value.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
 }
 

@@ -1,22 +1,33 @@
 //! Digests: the one number that ties what was shown, approved, recorded and run.
 //!
-//! A digest is SHA-256 over canonical JSON (RFC 8785). Canonical numbers are IEEE doubles, so a count that may
-//! pass 2^53 (inode, size, nanoseconds) is written as decimal text with [`decimal`].
+//! A digest is SHA-256 over canonical JSON (RFC 8785). Canonical numbers are IEEE doubles, so a whole number beyond
+//! [`MAX_EXACT`] is refused instead of rounded, and a count that may pass it (inode, size, nanoseconds) is written as
+//! decimal text with [`decimal`].
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 digest; 64 lowercase hexadecimal digits in text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
-/// A value could not be written as canonical JSON.
+/// The largest whole number, and the negative of the smallest, that canonical JSON carries exactly: 2^53 - 1.
+pub const MAX_EXACT: u64 = (1 << 53) - 1;
+
+/// Why a value could not be written as canonical JSON.
 #[derive(Debug, thiserror::Error)]
-#[error("the value has no canonical JSON form")]
-pub struct NotCanonical(#[source] serde_json::Error);
+pub enum NotCanonical {
+    /// It has no JSON form at all.
+    #[error("the value has no canonical JSON form")]
+    Form(#[from] serde_json::Error),
+    /// A whole number is beyond [`MAX_EXACT`]: as the double that RFC 8785 makes of it, it could be another one.
+    #[error("the number {0} is beyond 2^53 - 1 and has no canonical form of its own")]
+    Inexact(serde_json::Number),
+}
 
 /// The text was not 64 lowercase hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,9 +37,24 @@ pub struct NotADigest;
 /// The canonical JSON (RFC 8785) of a value, as UTF-8 bytes.
 ///
 /// # Errors
-/// A map with keys that are not text, or a number that JSON cannot carry.
+/// A map with keys that are not text, or a whole number beyond [`MAX_EXACT`].
 pub fn canonical<T: Serialize>(value: &T) -> Result<Vec<u8>, NotCanonical> {
-    serde_json_canonicalizer::to_vec(value).map_err(NotCanonical)
+    let value = serde_json::to_value(value)?;
+    exact(&value)?;
+    Ok(serde_json_canonicalizer::to_vec(&value)?)
+}
+
+/// Passes where every whole number is what its double is.
+fn exact(value: &Value) -> Result<(), NotCanonical> {
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
+        Value::Number(number) => {
+            let size = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
+            if size.is_some_and(|size| size > MAX_EXACT) { Err(NotCanonical::Inexact(number.clone())) } else { Ok(()) }
+        }
+        Value::Array(members) => members.iter().try_for_each(exact),
+        Value::Object(members) => members.values().try_for_each(exact),
+    }
 }
 
 impl Digest {
@@ -151,6 +177,16 @@ pub mod decimal {
 mod tests {
     use super::*;
 
+    /// Input and output of one of the published tests.
+    macro_rules! vector {
+        ($name:literal) => {
+            (
+                include_str!(concat!("../../../tests/data/rfc8785/input/", $name, ".json")),
+                include_str!(concat!("../../../tests/data/rfc8785/output/", $name, ".json")),
+            )
+        };
+    }
+
     #[test]
     fn the_digest_of_abc_is_the_published_one() {
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -170,6 +206,73 @@ mod tests {
         ] {
             assert_eq!(wrong.parse::<Digest>(), Err(NotADigest), "{wrong}");
         }
+    }
+
+    /// The published test data, see `tests/data/rfc8785/README.md`.
+    const VECTORS: [(&str, &str); 6] = [
+        vector!("arrays"),
+        vector!("french"),
+        vector!("structures"),
+        vector!("unicode"),
+        vector!("values"),
+        vector!("weird"),
+    ];
+
+    #[test]
+    fn the_published_vectors_come_out_byte_for_byte_and_stay_what_they_are() {
+        for (input, output) in VECTORS {
+            let value: Value = serde_json::from_str(input).unwrap();
+            assert_eq!(String::from_utf8(canonical(&value).unwrap()).unwrap(), output);
+            let again: Value = serde_json::from_str(output).unwrap();
+            assert_eq!(canonical(&again).unwrap(), output.as_bytes(), "canonical of canonical is itself");
+        }
+    }
+
+    /// The samples of RFC 8785, appendix B: the bits of a double, and how it is written.
+    #[test]
+    fn the_published_numbers_are_written_as_published() {
+        for (bits, text) in [
+            (0x0000_0000_0000_0000_u64, "0"),
+            (0x8000_0000_0000_0000, "0"),
+            (0x0000_0000_0000_0001, "5e-324"),
+            (0x8000_0000_0000_0001, "-5e-324"),
+            (0x7fef_ffff_ffff_ffff, "1.7976931348623157e+308"),
+            (0xffef_ffff_ffff_ffff, "-1.7976931348623157e+308"),
+            (0x4340_0000_0000_0000, "9007199254740992"),
+            (0xc340_0000_0000_0000, "-9007199254740992"),
+            (0x4430_0000_0000_0000, "295147905179352830000"),
+            (0x44b5_2d02_c7e1_4af5, "9.999999999999997e+22"),
+            (0x44b5_2d02_c7e1_4af6, "1e+23"),
+            (0x44b5_2d02_c7e1_4af7, "1.0000000000000001e+23"),
+            (0x444b_1ae4_d6e2_ef4e, "999999999999999700000"),
+            (0x444b_1ae4_d6e2_ef4f, "999999999999999900000"),
+            (0x444b_1ae4_d6e2_ef50, "1e+21"),
+            (0x3eb0_c6f7_a0b5_ed8c, "9.999999999999997e-7"),
+            (0x3eb0_c6f7_a0b5_ed8d, "0.000001"),
+            (0x41b3_de43_5555_5553, "333333333.3333332"),
+            (0x41b3_de43_5555_5554, "333333333.33333325"),
+            (0x41b3_de43_5555_5555, "333333333.3333333"),
+            (0x41b3_de43_5555_5556, "333333333.3333334"),
+            (0x41b3_de43_5555_5557, "333333333.33333343"),
+            (0xbecb_f647_612f_3696, "-0.0000033333333333333333"),
+            (0x4314_3ff3_c1cb_0959, "1424953923781206.2"),
+        ] {
+            let written = canonical(&f64::from_bits(bits)).unwrap();
+            assert_eq!(String::from_utf8(written).unwrap(), text, "{bits:016x}");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_is_exact_or_refused() {
+        let exact = i64::try_from(MAX_EXACT).unwrap();
+        for number in [exact, -exact, 0] {
+            assert_eq!(canonical(&number).unwrap(), number.to_string().as_bytes());
+        }
+        for beyond in [exact + 1, -exact - 1, i64::MAX, i64::MIN] {
+            let nested = serde_json::json!({ "a": [{ "b": beyond }] });
+            assert!(matches!(canonical(&nested), Err(NotCanonical::Inexact(_))), "{beyond}");
+        }
+        assert!(canonical(&u64::MAX).is_err());
     }
 
     #[test]

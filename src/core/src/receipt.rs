@@ -10,6 +10,7 @@ use crate::classify::RuleId;
 use crate::code::Code;
 use crate::digest::Digest;
 use crate::outcome::{Ended, Layer, Stream};
+use crate::plan::Plan;
 use crate::record::{Entry, Judgement};
 use crate::request::RequestId;
 use crate::salt::Salt;
@@ -45,6 +46,9 @@ pub struct Receipt {
     /// The digest's first 40 bits, in the form that people compare.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// The whole plan, from which anybody can compute the digest again; absent where the digest is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Box<Plan>>,
     /// What the judge said.
     pub verdict: Judgement,
     /// Why it did not run as asked; absent if it ran.

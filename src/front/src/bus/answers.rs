@@ -34,6 +34,7 @@ pub(super) fn shown(shown: &Shown) -> Keys {
         ("sentence", text(sentence)),
         ("digest", text(&digest.map(ToString::to_string).unwrap_or_default())),
         ("fingerprint", text(&digest.map(|digest| digest.fingerprint()).unwrap_or_default())),
+        ("plan", text(&shown.drawn.as_ref().map(|(plan, _)| json(plan)).unwrap_or_default())),
         ("ruleset", text(&ruleset(shown.policy.ruleset()))),
         ("may_touch", text(&profile.map(|profile| profile.may_touch(shown.case.targets())).unwrap_or_default())),
         ("expires", Variant::from(expires)),
@@ -51,6 +52,7 @@ pub(super) fn ticket(ticket: &Ticket, may_touch: &str) -> Keys {
         ("verdict", text(&word(&ticket.judgement))),
         ("digest", text(&ticket.digest.to_string())),
         ("fingerprint", text(&ticket.digest.fingerprint())),
+        ("plan", text(&json(&ticket.plan))),
         ("ruleset", text(&ruleset(ticket.plan.ruleset))),
         ("phase", text(ticket.phase().name())),
         ("may_touch", text(may_touch)),
@@ -168,8 +170,12 @@ pub(super) fn ruleset(ruleset: Ruleset) -> String {
 
 /// The receipt as JSON.
 pub(super) fn receipt(receipt: &Receipt) -> String {
-    // A receipt is plain data: it always has a JSON form.
-    serde_json::to_string(receipt).unwrap_or_default()
+    json(receipt)
+}
+
+/// Plain data, which always has a JSON form.
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// The word by which a value stands in the record.

@@ -74,6 +74,7 @@ fn blank(ticket: &Ticket) -> Receipt {
         salt: ticket.case.request().salt(),
         digest: Some(ticket.digest),
         fingerprint: Some(ticket.digest.fingerprint()),
+        plan: Some(Box::new(ticket.plan.clone())),
         verdict: ticket.judgement,
         code: None,
         sentence: String::new(),

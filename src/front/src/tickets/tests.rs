@@ -12,6 +12,7 @@ fn over(ticket: &Ticket) {
         salt: ticket.case.request().salt(),
         digest: None,
         fingerprint: None,
+        plan: None,
         verdict: (&Verdict::Silence).into(),
         code: Some(failure.code),
         sentence: String::new(),

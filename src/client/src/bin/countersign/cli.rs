@@ -54,6 +54,8 @@ pub(crate) enum Command {
     },
     /// Let the broker start again after a stop (root, on a terminal of this machine)
     Clear(ClearArgs),
+    /// Compute a request's digest from its receipt or its plan, without the broker (exit status 1 if it is another)
+    Digest(DigestArgs),
     /// Read and verify the audit log, without the broker
     Audit {
         #[command(subcommand)]
@@ -176,6 +178,13 @@ pub(crate) struct ClearTaintArgs {
     pub(crate) user: String,
     #[command(flatten)]
     pub(crate) why: ReasonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DigestArgs {
+    /// What --json printed: a receipt, an answer that has one, or a plan; - for this program's own input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

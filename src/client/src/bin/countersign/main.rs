@@ -18,6 +18,7 @@ mod cli;
 mod complaint;
 mod control;
 mod decide;
+mod digest;
 mod ended;
 mod exit;
 mod explain;
@@ -76,6 +77,7 @@ fn dispatch(cli: Cli) -> Result<u8, Complaint> {
         Command::Audit { command: AuditCommand::List(args) } => audit::list(&args, json),
         Command::Audit { command: AuditCommand::Show(args) } => audit::show(&args, json),
         Command::Audit { command: AuditCommand::Verify(args) } => audit::verify(&args, json),
+        Command::Digest(args) => digest::digest(&args, json),
         Command::Clear(args) => clear::clear(&args, json),
         Command::Run(args) => on_the_bus(run::run(args, json)),
         Command::Plan(args) => on_the_bus(plan::plan(args, json)),
