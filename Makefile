@@ -15,10 +15,14 @@ DENY_VERSION := 0.20.2
 
 BINARIES := countersignd countersign-launcher countersign
 
-.PHONY: build deb rpm setup deny-tool test check demo install uninstall clean fuzz bench
+.PHONY: build lacking deb rpm setup deny-tool test check demo install uninstall clean fuzz bench
 
 build:
 	$(CARGO) build --release --locked $(addprefix --bin ,$(BINARIES))
+
+# A launcher to which layers of the sandbox can be said to be missing, for tests alone. It is never installed.
+lacking:
+	$(CARGO) build --locked --profile lacking --package countersign-launcher --features missing-layers
 
 # Installs every Debian package that the other targets need; asks nothing; does nothing if all are there.
 setup:
@@ -34,8 +38,9 @@ deny-tool:
 
 # Everything: units and properties, promises on booted machines, and the fuzz targets for a minute in all. As root: the
 # machines are real.
-test: setup build
-	COUNTERSIGN_BINARIES=$(abspath $(RELEASE)) $(CARGO) test --workspace --locked
+test: setup build lacking
+	COUNTERSIGN_BINARIES=$(abspath $(RELEASE)) COUNTERSIGN_LACKING=$(abspath $(TARGET))/lacking/countersign-launcher \
+	  $(CARGO) test --workspace --locked
 	fuzz/run 20
 
 # For long; FUZZ_SECONDS for each target.
@@ -50,6 +55,7 @@ bench: setup
 check: setup deny-tool
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --package countersign-launcher --features missing-layers --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --document-private-items
 	$(CARGO) deny --locked check licenses bans sources
 	xmllint --noout dbus/*.conf dbus/*.xml polkit/*.policy

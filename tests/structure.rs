@@ -86,6 +86,33 @@ mod tests {
         Ok(())
     }
 
+    /// The lines of a target of the Makefile.
+    fn recipe(makefile: &str, target: &str) -> Vec<String> {
+        let begins = |line: &&str| line.starts_with(&format!("{target}:"));
+        let after = makefile.lines().skip_while(|line| !begins(line)).skip(1);
+        after.take_while(|line| line.starts_with('\t')).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn layers_can_be_said_to_be_missing_in_no_build_that_is_installed() -> Result<()> {
+        let root = checkout();
+        let read = |path: &str| std::fs::read_to_string(root.join(path)).context(path.to_owned());
+        let manifest: toml::Table = read("src/launcher/Cargo.toml")?.parse()?;
+        let features = manifest["features"].as_table().context("features")?;
+        ensure!(features.keys().collect::<Vec<_>>() == ["missing-layers"], "{features:?}: none by default");
+        let makefile = read("Makefile")?;
+        let enables = |line: &String| line.contains("features") || line.contains("lacking");
+        for target in ["build", "install", "deb", "rpm"] {
+            let lines = recipe(&makefile, target);
+            ensure!(!lines.is_empty() && !lines.iter().any(enables), "{target}: {lines:?}");
+        }
+        ensure!(recipe(&makefile, "lacking").iter().any(enables), "the test looks at the right thing");
+        for path in ["packaging/rpm/countersign.spec", "packaging/deb/postinst", "Cargo.toml", "src/front/Cargo.toml"] {
+            ensure!(!read(path)?.contains("missing-layers"), "{path}");
+        }
+        Ok(())
+    }
+
     #[test]
     fn who_links_whom() -> Result<()> {
         for (package, library) in [

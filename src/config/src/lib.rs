@@ -1,7 +1,7 @@
 //! countersign-config: reads the policy from root-owned files, and from nothing that anybody else could have written.
 //!
 //! ```text
-//!   /usr/share/countersign/{rules,profiles,grants.d}/*.toml ──┐  a file of the same name in /etc replaces it
+//!   /usr/share/countersign/{rules,profiles,grants.d}/*.toml ──┐  rules, grants: a file of the same name in /etc replaces it
 //!   /etc/countersign/{rules.d,profiles.d,grants.d}/*.toml   ──┼─ sources ──▶ Sources ──policy──▶ Policy
 //!   /etc/countersign/countersign.toml, countersign.toml.d/  ──┤
 //!   /etc/passwd, /etc/group (names to ids)                  ──┘

@@ -62,15 +62,14 @@ pub fn sources(root: &Path) -> Result<Sources, ConfigError> {
     let admin = root.below(ADMIN)?;
     let vendor = root.below(VENDOR)?;
     let mut files = settings(admin.as_ref())?;
-    for (kind, vendors, admins) in [
-        (Kind::Grants, "grants.d", "grants.d"),
-        (Kind::Rules, "rules", "rules.d"),
-        (Kind::Profiles, "profiles", "profiles.d"),
-    ] {
+    for (kind, vendors, admins) in [(Kind::Grants, "grants.d", "grants.d"), (Kind::Rules, "rules", "rules.d")] {
         let mut found = directory(vendor.as_ref(), vendors, kind, Origin::Vendor)?;
         found.extend(directory(admin.as_ref(), admins, kind, Origin::Admin)?);
         files.extend(found.into_values());
     }
+    // A vendor's profile stays beside an administrator's of the same name, which must not be wider.
+    files.extend(directory(vendor.as_ref(), "profiles", Kind::Profiles, Origin::Vendor)?.into_values());
+    files.extend(directory(admin.as_ref(), "profiles.d", Kind::Profiles, Origin::Admin)?.into_values());
     Ok(Sources { files, accounts: accounts(&root)? })
 }
 
@@ -108,16 +107,27 @@ impl Sources {
             .of(Kind::Rules)
             .map(|source| RuleFile { name: &source.path, text: &source.text, origin: source.origin })
             .collect();
-        let [settings, grants, profiles] = [Kind::Settings, Kind::Grants, Kind::Profiles].map(|kind| {
-            self.of(kind).map(|source| TextFile { name: &source.path, text: &source.text }).collect::<Vec<_>>()
+        let [settings, grants] = [Kind::Settings, Kind::Grants].map(|kind| self.of(kind).map(text).collect::<Vec<_>>());
+        let [profiles, own_profiles] = [Origin::Vendor, Origin::Admin].map(|origin| {
+            self.of(Kind::Profiles).filter(|source| source.origin == origin).map(text).collect::<Vec<_>>()
         });
-        let sources = policy::Sources { settings: &settings, grants: &grants, rules: &rules, profiles: &profiles };
+        let sources = policy::Sources {
+            settings: &settings,
+            grants: &grants,
+            rules: &rules,
+            profiles: &profiles,
+            own_profiles: &own_profiles,
+        };
         Ok(Policy::parse(&sources, &self.accounts)?)
     }
 
     fn of(&self, kind: Kind) -> impl Iterator<Item = &Source> {
         self.files.iter().filter(move |source| source.kind == kind)
     }
+}
+
+fn text(source: &Source) -> TextFile<'_> {
+    TextFile { name: &source.path, text: &source.text }
 }
 
 fn settings(admin: Option<&Place>) -> Result<Vec<Source>, ConfigError> {

@@ -236,3 +236,40 @@ fn a_checkout_may_be_anybodys_and_gives_no_grant() {
     assert_eq!(found.files().iter().map(|file| file.kind).collect::<Vec<_>>(), [Kind::Rules]);
     assert!(found.policy().unwrap().grants().for_ids(Uid::ROOT, &[]).is_none());
 }
+
+#[test]
+fn a_profile_of_an_administrator_narrows_or_adds_and_is_read_as_strictly_as_all_else() {
+    let tree = Tree::new();
+    let shipped = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policy/profiles").join(name);
+        fs::read_to_string(path).unwrap()
+    };
+    let (observe, system) = (shipped("observe.toml"), shipped("system.toml"));
+    tree.write("usr/share/countersign/profiles/observe.toml", &observe);
+    tree.write("usr/share/countersign/profiles/system.toml", &system);
+    let vendors = tree.load().unwrap().profiles().digest().unwrap();
+    let own = "etc/countersign/profiles.d/any-name.toml";
+    let count = |tree: &Tree| tree.load().unwrap().profiles().iter().count();
+    let path = tree.write(own, observe.replace("seconds = 30", "seconds = 10"));
+    assert_eq!(count(&tree), 2);
+    assert_ne!(tree.load().unwrap().profiles().digest().unwrap(), vendors, "it takes the vendor's place");
+    tree.write(own, observe.replace("name = \"observe\"", "name = \"look\""));
+    assert_eq!(count(&tree), 3);
+    for (from, to, line) in
+        [("seconds = 30", "seconds = 31", 3), ("tasks = 64", "tasks = \"64\"", 19), ("tasks = 64", "task = 64", 19)]
+    {
+        tree.write(own, observe.replace(from, to));
+        let error = tree.load().unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{}:{line}:", path.display())), "{error}");
+    }
+    tree.write(own, &observe);
+    tree.mode(&path, 0o664);
+    assert!(matches!(tree.load(), Err(ConfigError::Writable { .. })));
+    tree.mode(&path, 0o644);
+    chown(&path, Some(1), None).unwrap();
+    assert!(matches!(tree.load(), Err(ConfigError::Owner { uid: 1, .. })));
+    // A file of the vendor's name does not hide the vendor's file, so it cannot hide what it would widen.
+    fs::remove_file(&path).unwrap();
+    tree.write("etc/countersign/profiles.d/observe.toml", observe.replace("tasks = 64", "tasks = 65"));
+    assert!(tree.load().unwrap_err().to_string().contains("limits.tasks"));
+}

@@ -49,6 +49,13 @@ impl Keep {
     }
 }
 
+/// Whether this process has these capabilities in effect, by their names without `CAP_`.
+#[must_use]
+pub fn has(names: &[&str]) -> bool {
+    let effective = caps::read(None, CapSet::Effective).unwrap_or_default();
+    names.iter().all(|name| format!("CAP_{name}").parse().is_ok_and(|cap| effective.contains(&cap)))
+}
+
 /// Takes every capability away that shall not remain. One that the process does not have is not gained; it is named.
 ///
 /// # Errors

@@ -81,6 +81,12 @@ pub fn restrict(domain: &Domain) -> Result<Layer, ConfineError> {
     }
 }
 
+/// Whether the kernel offers this version of the interface. Nothing is restricted.
+#[must_use]
+pub fn is_offered(least_abi: u8) -> bool {
+    least_abi <= NEWEST as u8 && ruleset(&Domain { least_abi, rules: Vec::new(), outside: Outside::Open }).is_ok()
+}
+
 fn ruleset(domain: &Domain) -> Result<RulesetCreated, ConfineError> {
     let least = ABI::from(i32::from(domain.least_abi));
     let required = Ruleset::default()

@@ -140,7 +140,7 @@ fn every_capability_that_a_profile_can_name_is_known() {
     let texts: Vec<String> =
         fs::read_dir(directory).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
     let files: Vec<_> = texts.iter().map(|text| countersign_core::policy::TextFile { name: "profile", text }).collect();
-    let profiles = countersign_core::profile::Profiles::parse(&files).unwrap();
+    let profiles = countersign_core::profile::Profiles::parse(&files, &[]).unwrap();
     for profile in profiles.iter() {
         assert!(Keep::allowed(&profile.capabilities, Carry::Root).is_ok(), "{:?}", profile.name);
         let sets = profile.refused_calls();

@@ -32,6 +32,33 @@ pub enum Ended {
     Interrupted,
 }
 
+impl Ended {
+    /// Whether a layer of the sandbox turned out to be missing on this machine, as far as no caller can bring that about:
+    /// a path that went away while the view was built fails a step as well, and says nothing about the machine.
+    #[must_use]
+    pub fn shows_a_missing_layer(&self) -> bool {
+        match self {
+            Self::NotConfined { step, errno } => match step.as_str() {
+                "descriptors" | "network" | "credentials" | "capabilities" | "no-new-privs" | "seccomp" => true,
+                "landlock" | "mounts" => [ENOSYS, ENOTSUP].contains(errno),
+                _ => false,
+            },
+            Self::Exited(_)
+            | Self::Signalled(_)
+            | Self::TimedOut
+            | Self::Cancelled
+            | Self::Stopped
+            | Self::OutputLimit
+            | Self::Interrupted => false,
+        }
+    }
+}
+
+/// The kernel has no such call.
+const ENOSYS: i32 = 38;
+/// The kernel took the step and shows otherwise.
+const ENOTSUP: i32 = 95;
+
 /// One layer of the sandbox as it was really in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,4 +97,25 @@ pub struct Stream {
     pub length: u64,
     /// Whether not all of them reached the caller or the preview.
     pub truncated: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_no_caller_can_bring_about_shows_a_missing_layer() {
+        let failed = |step: &str, errno| Ended::NotConfined { step: step.to_owned(), errno };
+        for step in ["descriptors", "network", "credentials", "capabilities", "no-new-privs", "seccomp"] {
+            assert!(failed(step, 1).shows_a_missing_layer(), "{step}");
+        }
+        for step in ["landlock", "mounts"] {
+            assert!(failed(step, ENOSYS).shows_a_missing_layer() && failed(step, ENOTSUP).shows_a_missing_layer());
+            assert!(!failed(step, 2).shows_a_missing_layer(), "{step}: a place went away");
+        }
+        for step in ["files", "directory", "execute", "stdio", "session", "report", ""] {
+            assert!(!failed(step, ENOSYS).shows_a_missing_layer(), "{step}");
+        }
+        assert!(!Ended::Exited(1).shows_a_missing_layer() && !Ended::Stopped.shows_a_missing_layer());
+    }
 }

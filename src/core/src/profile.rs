@@ -5,7 +5,10 @@
 //! to a process is the launcher's business.
 
 mod allowances;
+mod layers;
+mod narrow;
 mod places;
+mod read;
 mod words;
 
 use std::collections::BTreeMap;
@@ -13,7 +16,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use allowances::{CallAllowance, CallSet, Capability, CapabilityAllowance, PathAllowance, Socket, SocketAllowance};
+pub use layers::LayerName;
 pub use places::{Place, PlaceSet};
+pub use read::{ProfileError, ProfileProblem};
 
 use crate::digest::{Digest, NotCanonical};
 use crate::path::CleanPath;
@@ -96,6 +101,8 @@ pub struct Profile {
     pub within: Vec<ProfileName>,
     /// The account that a job runs as, by name.
     pub user: String,
+    /// The layers without which nothing runs.
+    pub layers: Vec<LayerName>,
     /// What of the file system is written and seen.
     pub files: Files,
     /// Which network namespace a job is in.
@@ -174,96 +181,14 @@ pub struct Limits {
     pub output_mib: u32,
 }
 
-/// Why a profile file was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ProfileError {
-    /// It is not TOML, or has a key or a value that it may not have.
-    #[error("{file}: {error}")]
-    Syntax {
-        /// The file.
-        file: String,
-        /// Line, column and what was expected.
-        #[source]
-        error: Box<toml::de::Error>,
-    },
-    /// A number is outside its bounds.
-    #[error("{file}: {key} must be between {min} and {max}")]
-    OutOfBounds {
-        /// The file.
-        file: String,
-        /// The key.
-        key: &'static str,
-        /// The lower bound.
-        min: u32,
-        /// The upper bound.
-        max: u32,
-    },
-    /// An allowance without a reason.
-    #[error("{file}: say why {what} is allowed")]
-    NoReason {
-        /// The file.
-        file: String,
-        /// What is allowed.
-        what: String,
-    },
-    /// Places to write are listed where none count, or none are where some must be.
-    #[error("{file}: places to write are listed exactly where written is \"listed\"")]
-    Writes {
-        /// The file.
-        file: String,
-    },
-    /// Landlock refuses every mount, so that a profile has the one or the other.
-    #[error("{file}: landlock_abi is 0 exactly where the calls \"mounts\" are allowed")]
-    Mounts {
-        /// The file.
-        file: String,
-    },
-    /// Two files define one profile.
-    #[error("{file}: there is already a profile {name}")]
-    Twice {
-        /// The second file.
-        file: String,
-        /// The name.
-        name: String,
-    },
-    /// `within` names a profile that is not there.
-    #[error("the profile {name} is said to lie within {missing}, which does not exist")]
-    Missing {
-        /// The profile.
-        name: String,
-        /// The name that nothing has.
-        missing: String,
-    },
-}
-
 impl Profiles {
-    /// Reads the files in order.
+    /// Reads the vendor's files and the administrator's. An administrator's profile of a vendor's name replaces it and
+    /// must lie within it.
     ///
     /// # Errors
-    /// The first profile that is not right.
-    pub fn parse(files: &[TextFile<'_>]) -> Result<Self, ProfileError> {
-        let mut profiles = BTreeMap::new();
-        for file in files {
-            let profile: Profile = toml::from_str(file.text)
-                .map_err(|error| ProfileError::Syntax { file: file.name.to_owned(), error: Box::new(error) })?;
-            profile.limits.check(file.name)?;
-            profile.check_reasons(file.name)?;
-            if profile.allows(CallSet::Mounts) != (profile.landlock_abi == 0) {
-                return Err(ProfileError::Mounts { file: file.name.to_owned() });
-            }
-            if (profile.files.written == Written::Listed) == profile.writes.is_empty() {
-                return Err(ProfileError::Writes { file: file.name.to_owned() });
-            }
-            if let Some(other) = profiles.insert(profile.name.clone(), profile) {
-                return Err(ProfileError::Twice { file: file.name.to_owned(), name: other.name.0 });
-            }
-        }
-        for profile in profiles.values() {
-            if let Some(missing) = profile.within.iter().find(|wide| !profiles.contains_key(*wide)) {
-                return Err(ProfileError::Missing { name: profile.name.0.clone(), missing: missing.0.clone() });
-            }
-        }
-        Ok(Self(profiles))
+    /// The first profile that is not right, with its place.
+    pub fn parse(vendor: &[TextFile<'_>], admin: &[TextFile<'_>]) -> Result<Self, ProfileError> {
+        read::read(vendor, admin)
     }
 
     /// The profile of this name.
@@ -326,34 +251,6 @@ impl Profile {
     #[must_use]
     pub fn refused_calls(&self) -> Vec<CallSet> {
         CallSet::ALL.into_iter().filter(|set| !self.allows(*set)).collect()
-    }
-
-    fn check_reasons(&self, file: &str) -> Result<(), ProfileError> {
-        let capabilities = self.capabilities.iter().map(|each| (each.name.name().to_owned(), &each.why));
-        let sockets = self.sockets.iter().map(|each| (each.kind.name(), &each.why));
-        let calls = self.calls.iter().map(|each| (each.set.name(), &each.why));
-        let paths = self.devices.iter().chain(&self.writes).map(|each| (each.path.to_string(), &each.why));
-        match capabilities.chain(sockets).chain(calls).chain(paths).find(|(_, why)| why.trim().is_empty()) {
-            Some((what, _)) => Err(ProfileError::NoReason { file: file.to_owned(), what }),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Limits {
-    fn check(&self, file: &str) -> Result<(), ProfileError> {
-        let bounds = [
-            ("limits.seconds", Some(self.seconds), 1, 86_400),
-            ("limits.tasks", Some(self.tasks), 1, 65_536),
-            ("limits.memory_mib", self.memory_mib, 16, 1_048_576),
-            ("limits.output_mib", Some(self.output_mib), 1, 1_048_576),
-        ];
-        for (key, value, min, max) in bounds {
-            if value.is_some_and(|value| value < min || value > max) {
-                return Err(ProfileError::OutOfBounds { file: file.to_owned(), key, min, max });
-            }
-        }
-        Ok(())
     }
 }
 

@@ -117,6 +117,11 @@ impl Unit {
         Ok((group, gives))
     }
 
+    /// Whether the kernel can kill a cgroup of a job as a whole.
+    pub(crate) fn can_be_killed(&self) -> bool {
+        rustix::fs::accessat(&self.dir, "cgroup.kill", rustix::fs::Access::EXISTS, rustix::fs::AtFlags::empty()).is_ok()
+    }
+
     /// Which controllers jobs have.
     pub(crate) const fn controllers(&self) -> Controllers {
         self.controllers

@@ -26,6 +26,8 @@ use countersign_confine::{Layer, capabilities, credentials, no_new_privs, seccom
 use countersign_core::profile::Network;
 use error::StepError;
 
+pub(crate) use mounts::can_mount;
+
 use crate::prepare::Job;
 use crate::report::{Failed, Line, Teller};
 

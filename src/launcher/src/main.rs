@@ -19,6 +19,7 @@ mod jobs;
 mod latch;
 mod pin;
 mod prepare;
+mod probe;
 mod report;
 mod sandbox;
 mod seen;

@@ -10,9 +10,10 @@ use countersign_confine::ConfineError;
 use countersign_confine::capabilities::{Carry, Keep, UnknownCapability};
 use countersign_confine::seccomp::{self, Filters, Refusals, Starts};
 use countersign_core::caller::Uid;
-use countersign_core::profile::{Profile, ProfileName, Profiles, Socket};
+use countersign_core::profile::{LayerName, Profile, ProfileName, Profiles, Socket};
 
 use crate::account::{self, Account};
+use crate::probe::Kernel;
 
 /// A profile made ready.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Sandbox {
     pub(crate) keep: Keep,
     /// The filters that it runs under.
     pub(crate) filters: Filters,
+    /// The layer that it requires and this machine does not offer. Nothing runs in it then.
+    pub(crate) missing: Option<LayerName>,
 }
 
 /// Every profile made ready.
@@ -62,13 +65,22 @@ pub(crate) enum SandboxError {
     },
 }
 
+/// For the journal: a profile in which nothing will run.
+#[derive(Debug, thiserror::Error)]
+#[error("the profile {profile} requires the sandbox layer {}, which this machine does not offer: nothing runs in it", layer.as_str())]
+struct Missing {
+    profile: String,
+    layer: LayerName,
+}
+
 impl Sandboxes {
     /// Makes every profile ready.
     ///
     /// # Errors
     /// The first that cannot be.
-    pub(crate) fn ready(profiles: &Profiles, passwd: &str) -> Result<Self, SandboxError> {
-        let each = profiles.iter().map(|profile| Ok((profile.name.clone(), Rc::new(Sandbox::ready(profile, passwd)?))));
+    pub(crate) fn ready(profiles: &Profiles, passwd: &str, kernel: &Kernel) -> Result<Self, SandboxError> {
+        let ready = |profile| Sandbox::ready(profile, passwd, kernel).map(Rc::new);
+        let each = profiles.iter().map(|profile| Ok((profile.name.clone(), ready(profile)?)));
         each.collect::<Result<_, _>>().map(Self)
     }
 
@@ -79,7 +91,7 @@ impl Sandboxes {
 }
 
 impl Sandbox {
-    fn ready(profile: &Profile, passwd: &str) -> Result<Self, SandboxError> {
+    fn ready(profile: &Profile, passwd: &str, kernel: &Kernel) -> Result<Self, SandboxError> {
         let named = || profile.name.as_str().to_owned();
         let account = account::find(passwd, &profile.user)
             .ok_or_else(|| SandboxError::NoAccount { profile: named(), user: profile.user.clone() })?;
@@ -89,6 +101,10 @@ impl Sandbox {
         let sockets: Vec<Socket> = profile.sockets.iter().map(|each| each.kind).collect();
         let refusals = Refusals { sets: &profile.refused_calls(), sockets: &sockets, starts: Starts::Anything };
         let filters = seccomp::compile(&refusals).map_err(|error| SandboxError::Filters { profile: named(), error })?;
-        Ok(Self { profile: profile.clone(), account, keep, filters })
+        let missing = kernel.lacks(profile);
+        if let Some(layer) = missing {
+            crate::complain(&Missing { profile: named(), layer });
+        }
+        Ok(Self { profile: profile.clone(), account, keep, filters, missing })
     }
 }

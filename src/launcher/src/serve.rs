@@ -235,7 +235,7 @@ impl Serve {
 
     /// All or nothing, and the same as the front or nothing: a policy that only one of the two knows is not in force.
     fn reload(&mut self, expects: Ruleset) -> Result<Ruleset, Failure> {
-        let (policy, sandboxes) = start::load(Path::new("/")).map_err(|error| {
+        let (policy, sandboxes) = start::load(Path::new("/"), &self.unit).map_err(|error| {
             crate::complain(&error);
             Failure::new(Code::Internal, "The policy could not be read and the old one stays: see the journal.")
         })?;

@@ -11,6 +11,7 @@ use rustix::net::{SocketType, sockopt};
 use crate::cgroup::{CgroupError, Unit};
 use crate::channel::Channel;
 use crate::latch::Latch;
+use crate::probe::Kernel;
 use crate::sandbox::{SandboxError, Sandboxes};
 use crate::serve::{Serve, ServeError};
 use crate::sys;
@@ -68,20 +69,20 @@ pub(crate) fn run() -> Result<(), StartError> {
     if latch.is_engaged() {
         return Err(StartError::Stopped);
     }
-    let (policy, sandboxes) = load(Path::new("/"))?;
     let unit = Unit::of_this_process()?;
+    let (policy, sandboxes) = load(Path::new("/"), &unit)?;
     single_threaded()?;
     Ok(Serve::new(Channel::new(socket), policy, sandboxes, unit, latch).run()?)
 }
 
-/// Loads the policy and makes its profiles ready.
+/// Loads the policy and makes its profiles ready, as far as this machine offers what they require.
 ///
 /// # Errors
 /// The first file or profile that is not right.
-pub(crate) fn load(root: &Path) -> Result<(Policy, Sandboxes), StartError> {
+pub(crate) fn load(root: &Path, unit: &Unit) -> Result<(Policy, Sandboxes), StartError> {
     let policy = countersign_config::load(root)?;
     let passwd = std::fs::read_to_string(root.join("etc/passwd")).map_err(StartError::Accounts)?;
-    let sandboxes = Sandboxes::ready(policy.profiles(), &passwd)?;
+    let sandboxes = Sandboxes::ready(policy.profiles(), &passwd, &Kernel::probe(unit))?;
     // What reading and parsing needed is free now.
     sys::give_memory_back();
     Ok((policy, sandboxes))

@@ -79,9 +79,19 @@ impl Prover<'_> {
             .sandboxes
             .get(&plan.profile)
             .filter(|sandbox| sandbox.profile.digest().ok() == Some(plan.profile_digest));
-        sandbox
-            .cloned()
-            .ok_or_else(|| Failure::new(Code::Changed, "The profile is not the one that was planned: ask again."))
+        let sandbox = sandbox
+            .ok_or_else(|| Failure::new(Code::Changed, "The profile is not the one that was planned: ask again."))?;
+        match sandbox.missing {
+            None => Ok(Rc::clone(sandbox)),
+            Some(layer) => Err(Failure::new(
+                Code::SandboxUnavailable,
+                format!(
+                    "The profile {} requires the sandbox layer {}, which this machine does not offer: see SECURITY.md.",
+                    plan.profile.as_str(),
+                    layer.as_str()
+                ),
+            )),
+        }
     }
 
     fn judge(&self, plan: &Plan, classification: &Classification) -> Verdict {

@@ -108,7 +108,8 @@ impl Names for Nobody {
 }
 
 fn policy() -> Policy {
-    Policy::parse(&Sources { settings: &[], grants: &[], rules: &[], profiles: &[] }, &Nobody).unwrap()
+    Policy::parse(&Sources { settings: &[], grants: &[], rules: &[], profiles: &[], own_profiles: &[] }, &Nobody)
+        .unwrap()
 }
 
 pub(crate) fn stamp() -> Stamp {

@@ -87,6 +87,17 @@ pub fn install(filters: &Filters) -> Result<Layer, ConfineError> {
     }
 }
 
+/// What the filters answer with, as the kernel names it where it tells what it has.
+const ACTIONS: [&str; 3] = ["kill_process", "errno", "allow"];
+
+/// Whether the kernel takes filters and has every answer that they give. Nothing is installed.
+#[must_use]
+pub fn is_offered() -> bool {
+    let has = |text: String| ACTIONS.iter().all(|action| text.split_whitespace().any(|word| word == *action));
+    let known = std::fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").is_ok_and(has);
+    known && rustix::thread::secure_computing_mode().is_ok()
+}
+
 impl Filters {
     fn words(&self) -> String {
         format!(

@@ -57,8 +57,10 @@ pub struct Sources<'a> {
     pub grants: &'a [TextFile<'a>],
     /// The classifier's rules.
     pub rules: &'a [RuleFile<'a>],
-    /// The sandboxes.
+    /// The vendor's sandboxes.
     pub profiles: &'a [TextFile<'a>],
+    /// The administrator's sandboxes: others, and narrower ones in place of the vendor's.
+    pub own_profiles: &'a [TextFile<'a>],
 }
 
 /// Why there is no policy. Each names the file, the place and what was expected.
@@ -100,7 +102,7 @@ impl Policy {
         let settings = Settings::parse(sources.settings)?;
         let grants = Grants::parse(sources.grants, names)?;
         let rules = Rules::parse(sources.rules)?;
-        let profiles = Profiles::parse(sources.profiles)?;
+        let profiles = Profiles::parse(sources.profiles, sources.own_profiles)?;
         let digest = Digest::of_canonical(&(&settings, &grants, rules.digest(), profiles.digest()?))?;
         Ok(Self { settings, grants, rules, profiles, ruleset: Ruleset { version: RULESET_VERSION, digest } })
     }

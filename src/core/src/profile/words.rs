@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::{CallSet, Network, Place, Profile, Written};
+use super::{CallSet, LayerName, Limits, Network, Place, Profile, Written};
 use crate::target::{Access, Target, TargetKind};
 use crate::text;
 
@@ -18,9 +18,19 @@ impl Profile {
     /// In one or two sentences what a job in this profile may touch when it acts on these targets.
     #[must_use]
     pub fn may_touch(&self, targets: &[Target]) -> String {
+        self.touches(&named(targets))
+    }
+
+    /// The same sentences for somebody who looks at the profile and has no request.
+    #[must_use]
+    pub fn may_touch_in_general(&self) -> String {
+        self.touches("what its request names")
+    }
+
+    fn touches(&self, named: &str) -> String {
         let written = match self.files.written {
             Written::Nothing => "may read files and change nothing".to_owned(),
-            Written::Targets => format!("may change {} and nothing else", named(targets)),
+            Written::Targets => format!("may change {named} and nothing else"),
             Written::Listed => {
                 let places: Vec<&str> = self.writes.iter().map(|each| each.path.as_str()).collect();
                 format!("may change {} and nothing else", counted(&places))
@@ -56,6 +66,12 @@ impl Profile {
             }
         };
         let owned = |what: &str| what.to_owned();
+        section("required layers", &mut self.layers.iter().map(|each| (self.layer(*each), each.words())));
+        section("limits", &mut self.limits.lines());
+        section(
+            "private",
+            &mut self.files.private.iter().map(|path| (path.to_string(), "empty at first, and gone with the job")),
+        );
         section("capabilities", &mut self.capabilities.iter().map(|each| (owned(each.name.name()), &*each.why)));
         section("system calls besides the ordinary", &mut self.calls.iter().map(|each| (each.set.name(), &*each.why)));
         section("sockets", &mut self.sockets.iter().map(|each| (each.kind.name(), &*each.why)));
@@ -64,6 +80,21 @@ impl Profile {
         section("never writes", &mut self.protected().map(|place| (owned(place.pattern), place.why)));
         section("never sees", &mut self.hidden().map(|place| (owned(place.pattern), place.why)));
         text
+    }
+
+    fn layer(&self, layer: LayerName) -> String {
+        match layer {
+            LayerName::Landlock => format!("landlock (version {} or later)", self.landlock_abi),
+            LayerName::Cgroup
+            | LayerName::CgroupLimits
+            | LayerName::Descriptors
+            | LayerName::Mounts
+            | LayerName::Network
+            | LayerName::Credentials
+            | LayerName::Capabilities
+            | LayerName::NoNewPrivs
+            | LayerName::Seccomp => layer.as_str().to_owned(),
+        }
     }
 
     /// What a job may do of which the ordinary work of programs needs nothing.
@@ -87,6 +118,20 @@ impl Profile {
     /// Every place that cannot be opened.
     pub fn hidden(&self) -> impl Iterator<Item = &'static Place> {
         self.files.hidden.iter().flat_map(|set| set.places())
+    }
+}
+
+impl Limits {
+    /// Each limit, and what it counts.
+    fn lines(&self) -> impl Iterator<Item = (String, &'static str)> {
+        let memory = self.memory_mib.map_or_else(|| "unlimited".to_owned(), |mib| format!("{mib} MiB"));
+        [
+            (format!("{} s", self.seconds), "from begin to end; a request may ask for less"),
+            (self.tasks.to_string(), "processes and threads together"),
+            (memory, "memory"),
+            (format!("{} MiB", self.output_mib), "output of both streams together"),
+        ]
+        .into_iter()
     }
 }
 

@@ -49,6 +49,9 @@ impl Pipeline {
         match over {
             Ok(Over { outcome, output }) => {
                 self.latches.arm(ticket.owner());
+                if outcome.ended.shows_a_missing_layer() {
+                    self.standing.warn();
+                }
                 let result = close::failure_of(&outcome.ended).iter().fold(result, Draft::with_failure);
                 let result = result.with_outcome(&outcome).with_streams(&output.stdout.stream, &output.stderr.stream);
                 // It ran, and that is what is said, also where it could not be written down.
@@ -56,6 +59,10 @@ impl Pipeline {
                 close::ran(ticket, outcome, output, approver, audit)
             }
             Err(failure) => {
+                // Something that the sandbox needs is missing on this machine: reads only, until somebody has looked.
+                if failure.code == Code::SandboxUnavailable {
+                    self.standing.warn();
+                }
                 let audit = self.ledger.write(result.with_failure(&failure)).await.ok();
                 End { receipt: close::not_run(ticket, &failure, approver, audit), result: Err(failure) }
             }

@@ -26,7 +26,7 @@ use countersign_core::path::CleanPath;
 use countersign_core::profile::{CallSet, Profile, Written};
 use nix::sched::{CloneFlags, unshare};
 use rustix::io::Errno;
-use rustix::mount::{MountPropagationFlags, mount_change};
+use rustix::mount::{MountAttrFlags, MountPropagationFlags, mount_change};
 
 use covers::Covers;
 use scratch::Scratch;
@@ -73,6 +73,18 @@ pub(super) struct View {
     pub(super) opened: Vec<CleanPath>,
     /// What the step gave.
     pub(super) layer: Layer,
+}
+
+/// Whether the kernel makes, copies, changes and attaches mounts by descriptor. Tried on one that is nowhere attached.
+pub(crate) fn can_mount() -> bool {
+    let tried = Tree::empty(&[], MountAttrFlags::empty(), "a probe").and_then(|tree| {
+        let copy = tree::root()?;
+        Tree::copy(copy.fd(), Recursive::No, "a probe")?.set(Attributes::DEAD, Recursive::No)?;
+        tree.set(Attributes::READ_ONLY, Recursive::No)?;
+        Ok(tree)
+    });
+    // Nothing can be attached over itself: a kernel that has the call says that.
+    tried.is_ok_and(|tree| tree.attach(tree.fd()).is_err_and(|error| error.errno() == libc::EINVAL))
 }
 
 /// Builds the view that the profile describes.

@@ -233,6 +233,10 @@ pub(crate) enum PolicyCommand {
     Check(RulesArgs),
     /// Try every example in the rule files and say which come out wrong (exit status 1)
     Test(RulesArgs),
+    /// Say what a job in a profile may touch, in words and in every detail
+    Profile(ProfileArgs),
+    /// List the profiles in force
+    Profiles(RulesArgs),
 }
 
 #[derive(Debug, Args)]
@@ -240,6 +244,15 @@ pub(crate) struct RulesArgs {
     /// Use the rules and profiles below this directory instead of the installed policy
     #[arg(long, value_name = "DIR")]
     pub(crate) rules: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProfileArgs {
+    /// The profile
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
 }
 
 #[derive(Debug, Args)]

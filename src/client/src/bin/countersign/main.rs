@@ -25,6 +25,7 @@ mod explain;
 mod lines;
 mod plan;
 mod print;
+mod profile;
 mod requests;
 mod run;
 mod sheet;
@@ -74,6 +75,8 @@ fn dispatch(cli: Cli) -> Result<u8, Complaint> {
         Command::Policy { command: PolicyCommand::Explain(args) } => explain::explain(&args, json),
         Command::Policy { command: PolicyCommand::Check(args) } => check::check(&args, json),
         Command::Policy { command: PolicyCommand::Test(args) } => check::test(&args, json),
+        Command::Policy { command: PolicyCommand::Profile(args) } => profile::show(&args, json),
+        Command::Policy { command: PolicyCommand::Profiles(args) } => profile::list(&args, json),
         Command::Audit { command: AuditCommand::List(args) } => audit::list(&args, json),
         Command::Audit { command: AuditCommand::Show(args) } => audit::show(&args, json),
         Command::Audit { command: AuditCommand::Verify(args) } => audit::verify(&args, json),

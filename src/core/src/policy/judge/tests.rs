@@ -35,8 +35,11 @@ fn parsed(mode: Mode) -> Policy {
     let text = format!("mode = '{mode}'");
     let settings = [TextFile { name: "countersign.toml", text: &text }];
     let rules: [RuleFile<'_>; 0] = [];
-    Policy::parse(&Sources { settings: &settings, grants: &[], rules: &rules, profiles: &PROFILES }, &Everybody)
-        .unwrap()
+    Policy::parse(
+        &Sources { settings: &settings, grants: &[], rules: &rules, profiles: &PROFILES, own_profiles: &[] },
+        &Everybody,
+    )
+    .unwrap()
 }
 
 fn classification(ruling: Ruling) -> Classification {

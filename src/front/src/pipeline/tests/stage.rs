@@ -85,6 +85,7 @@ pub(crate) fn policy(settings: &str) -> Arc<Policy> {
         grants: &[file(&grants)],
         rules: &[RuleFile { name: "test.toml", text: RULES, origin: Origin::Vendor }],
         profiles: &profiles,
+        own_profiles: &[],
     };
     assert!(Grants::parse(sources.grants, &Nobody).is_ok());
     Arc::new(Policy::parse(&sources, &Nobody).unwrap())
