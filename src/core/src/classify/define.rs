@@ -41,10 +41,11 @@ impl<'r> Examiner<'r> {
         let matched = matching(node, &reading, words);
         let base = matched.iter().map(|found| found.says.tier).max().unwrap_or(node.says.tier);
         let doubtful = matched.is_empty() || !reading.unknown.is_empty();
-        let reach = if reading.seen.iter().any(|seen| seen.flag.recursive) { Reach::Below } else { Reach::Itself };
+        let recursive = node.recursive || reading.seen.iter().any(|seen| seen.flag.recursive);
+        let reach = if recursive { Reach::Below } else { Reach::Itself };
         let outside = Scene { doubted: scene.doubted || doubtful, ..scene.clone() };
         let inside = entered(&reading, words, &outside);
-        let part = Part { base, reach, scene: inside.as_ref().unwrap_or(&outside) };
+        let part = Part { base, reach, remote: root.remote, scene: inside.as_ref().unwrap_or(&outside) };
         for found in &matched {
             self.fire_rule(reading.id(), found.says, texts(words), scene.depth);
         }
@@ -153,6 +154,9 @@ impl<'r> Examiner<'r> {
                 self.fire_rule(reading.id_at(seen.level), says, own.clone(), part.scene.depth);
             }
             let part = Part { base, ..*part };
+            if seen.flag.removes {
+                self.removed(&starts(reading, words, part.scene), &own, &part);
+            }
             let values = &seen.value.words(words, seen.at);
             if let [kind @ Kind::CommandUntil] = seen.flag.values.as_slice() {
                 let there = words.get(seen.at).is_some_and(|word| word.text.ends_with("dir"));
@@ -185,7 +189,11 @@ impl<'r> Examiner<'r> {
     fn written_flags(&mut self, names: &[Box<str>], reading: &Reading<'_, '_>, words: &[Word<'_>], part: &Part<'_>) {
         for seen in reading.seen.iter().filter(|seen| names.contains(&seen.flag.name)) {
             for value in &*seen.value.words(words, seen.at) {
-                self.write(value, part);
+                if *value.text == *"-" {
+                    self.findings.count_write(); // Standard output, which is there already.
+                } else {
+                    self.write(value, part);
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Enters: rules that fire, in the order of the words. Leaves: one [`Classification`]. The strictest wins whatever
 //! the order; nothing that was found is ever taken back. Bounded, so that a long command cannot make a long answer.
 
+use super::sandbox::Sandboxes;
 use super::{Classification, Evidence, Need, RuleId};
 use crate::profile::ProfileName;
 use crate::target::{Access, Target, TargetKind};
@@ -39,12 +40,11 @@ pub(super) struct Findings {
     needs: Vec<Need>,
     omitted: u32,
     written: usize,
-    /// The profile of all parts at T0, at T1, above; `None` inside where parts differ.
-    profiles: [Option<Option<ProfileName>>; 3],
+    sandboxes: Sandboxes,
 }
 
 impl Findings {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             ruling: Ruling::Tier(Tier::T0),
             strictest: None,
@@ -53,7 +53,7 @@ impl Findings {
             needs: Vec::new(),
             omitted: 0,
             written: 0,
-            profiles: [None, None, None],
+            sandboxes: Sandboxes::default(),
         }
     }
 
@@ -64,9 +64,7 @@ impl Findings {
             self.strictest = Some(RuleId(finding.rule.to_owned()));
             self.ruling = self.ruling.max(finding.ruling);
         }
-        if says_where_it_runs(finding.rule) {
-            self.combine(finding.ruling, finding.profile);
-        }
+        self.sandboxes.add(finding.rule, finding.ruling, finding.profile);
         if self.evidence.len() >= MAX_EVIDENCE && !stricter {
             self.omitted = self.omitted.saturating_add(1);
             return;
@@ -79,20 +77,6 @@ impl Findings {
             depth: finding.depth,
             offset: finding.offset.and_then(|offset| u32::try_from(offset).ok()),
         });
-    }
-
-    fn combine(&mut self, ruling: Ruling, profile: &ProfileName) {
-        let [observe, change, above] = &mut self.profiles;
-        let slot = match ruling {
-            Ruling::Tier(Tier::T0) => observe,
-            Ruling::Tier(Tier::T1) => change,
-            Ruling::Tier(Tier::T2 | Tier::T3) | Ruling::Deny => above,
-        };
-        match slot {
-            None => *slot = Some(Some(profile.clone())),
-            Some(Some(same)) if same == profile => {}
-            Some(differ) => *differ = None,
-        }
     }
 
     /// Adds a target; beyond [`MAX_TARGETS`] it is dropped and the answer is `false`.
@@ -133,12 +117,7 @@ impl Findings {
                 rules.push(evidence.rule.clone());
             }
         }
-        let [observe, change, above] = self.profiles;
-        let profile = match self.ruling {
-            Ruling::Tier(Tier::T0) => observe.flatten().unwrap_or_else(ProfileName::observe),
-            Ruling::Tier(Tier::T1) => change.flatten().unwrap_or_else(ProfileName::change),
-            Ruling::Tier(Tier::T2 | Tier::T3) | Ruling::Deny => above.flatten().unwrap_or_else(ProfileName::system),
-        };
+        let profile = self.sandboxes.choose(self.ruling, &self.targets);
         Classification {
             ruling: self.ruling,
             profile,
@@ -149,12 +128,6 @@ impl Findings {
             omitted: self.omitted,
         }
     }
-}
-
-/// Whether a rule has a view on the sandbox. What is said of a path, whoever touches it, has none: the tool's own table
-/// names the sandbox in which the tool can work, and what lies outside of it stays out of reach.
-fn says_where_it_runs(rule: &str) -> bool {
-    !["sensitive.", "write.", "remove.", "mode.", "path."].iter().any(|of_paths| rule.starts_with(of_paths))
 }
 
 fn shortened(word: &str) -> String {

@@ -23,6 +23,7 @@ mod operand;
 mod program;
 mod raw;
 mod rules;
+mod sandbox;
 mod sensitive;
 mod shell;
 mod table;

@@ -3,9 +3,11 @@
 //! Enters: a kind and its words. Leaves: findings and targets. A file that is written is T1 only where its path can be
 //! said exactly; where it cannot, it is T2.
 
+use std::rc::Rc;
+
 use super::kind::{Kind, Thing, Word};
 use super::sensitive::{self, Reach, Touched, Use};
-use super::weigh::{Examiner, Part};
+use super::weigh::{Examiner, Part, Scene};
 use super::{deny, expression};
 use crate::path::CleanPath;
 use crate::target::{Access, TargetKind};
@@ -25,6 +27,11 @@ fn opens_connection(path: &str) -> bool {
     path.starts_with("/dev/tcp/") || path.starts_with("/dev/udp/")
 }
 
+/// Whether a program that knows other machines takes the word for a path on one: a colon before any slash.
+fn is_elsewhere(word: &str, part: &Part<'_>) -> bool {
+    part.remote && word.split_once(':').is_some_and(|(host, _)| !host.is_empty() && !host.contains('/'))
+}
+
 impl Examiner<'_> {
     /// Weighs words of one kind. All kinds but commands and shell text have one word.
     pub(super) fn weigh(&mut self, kind: &Kind, words: &[Word<'_>], part: &Part<'_>) {
@@ -40,7 +47,7 @@ impl Examiner<'_> {
             Kind::Meta | Kind::Directory => self.look(word, part),
             Kind::Write => self.change(word, Reaches::Named, part),
             Kind::Attributes => self.change(word, Reaches::Existing, part),
-            Kind::Remove => self.remove(word, part),
+            Kind::Remove => self.remove(word, &[&word.text], part),
             Kind::Mode => self.mode(&word.text, part),
             Kind::Script => self.script(word, part),
             Kind::Thing(thing) => self.thing(*thing, word, part),
@@ -85,6 +92,9 @@ impl Examiner<'_> {
     }
 
     fn look(&mut self, word: &Word<'_>, part: &Part<'_>) {
+        if is_elsewhere(&word.text, part) {
+            return self.connects(word, part.scene.depth);
+        }
         if part.scene.found_by(word).is_some() {
             return;
         }
@@ -94,6 +104,9 @@ impl Examiner<'_> {
     }
 
     pub(super) fn read(&mut self, word: &Word<'_>, part: &Part<'_>) {
+        if is_elsewhere(&word.text, part) {
+            return self.connects(word, part.scene.depth);
+        }
         if word.text.contains("://") || opens_connection(&word.text) {
             let says = "Reads from the network.";
             self.fire("network.url", Ruling::Tier(Tier::T2), says, vec![&word.text], part.scene.depth);
@@ -107,6 +120,11 @@ impl Examiner<'_> {
         };
         self.touch(&path, word, Use::Read, part);
         self.findings.target(TargetKind::Path, path.as_str(), Access::Read);
+    }
+
+    fn connects(&mut self, word: &Word<'_>, depth: u16) {
+        let says = "Opens a connection to another machine.";
+        self.fire("network.url", Ruling::Tier(Tier::T2), says, vec![&word.text], depth);
     }
 
     /// The rules of sensitive places.
@@ -130,9 +148,8 @@ impl Examiner<'_> {
         let depth = part.scene.depth;
         let path = Self::place(word, part);
         self.findings.count_write();
-        if opens_connection(&word.text) {
-            let says = "Opens a connection to another machine.";
-            return self.fire("network.url", Ruling::Tier(Tier::T2), says, vec![&word.text], depth);
+        if opens_connection(&word.text) || is_elsewhere(&word.text, part) {
+            return self.connects(word, depth);
         }
         if let Some(starts) = part.scene.found_by(word) {
             self.inexact(vec![&word.text], depth);
@@ -166,7 +183,7 @@ impl Examiner<'_> {
         self.fire("write.inexact", Ruling::Tier(Tier::T2), says, words, depth);
     }
 
-    fn remove(&mut self, word: &Word<'_>, part: &Part<'_>) {
+    fn remove(&mut self, word: &Word<'_>, shown: &[&str], part: &Part<'_>) {
         let found = part.scene.found_by(word);
         let wide = word.wild || part.reach == Reach::Below || found.is_some();
         let kept = || match &found {
@@ -175,9 +192,16 @@ impl Examiner<'_> {
         };
         if wide && kept() {
             let says = "Removes more than one named file, for good.";
-            self.fire("remove.many", Ruling::Tier(Tier::T3), says, vec![&word.text], part.scene.depth);
+            self.fire("remove.many", Ruling::Tier(Tier::T3), says, shown.to_vec(), part.scene.depth);
         }
         self.write(word, &Part { base: part.base.max(Tier::T2), ..*part });
+    }
+
+    /// A flag removes everything that is found below some paths.
+    pub(super) fn removed(&mut self, below: &Rc<[CleanPath]>, flag: &[&str], part: &Part<'_>) {
+        let scene = Scene { found: Some(Rc::clone(below)), ..part.scene.clone() };
+        let found = Word { text: "{}".into(), wild: false };
+        self.remove(&found, flag, &Part { scene: &scene, ..*part });
     }
 
     /// A script that is run: it is read, and what it does is not known.

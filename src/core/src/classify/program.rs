@@ -180,10 +180,20 @@ impl<'n, 'w> Cursor<'n, 'w, '_> {
         } else if text.len() > 1 && text.starts_with('-') {
             self.flag(at, text);
         } else if at == 1 && self.reading.path.first().is_some_and(|root| root.bundle) {
-            self.cluster(at, text);
+            self.bundle(at, text);
         } else {
             self.operand(at, text);
         }
+    }
+
+    /// Flags without a hyphen: their values are the words that follow, in order, and never the rest of this word. Only
+    /// a last flag with a value is read so.
+    fn bundle(&mut self, at: usize, letters: &'w str) {
+        let takes = |letter: char| self.find(&format!("-{letter}")).is_some_and(|(_, flag)| !flag.values.is_empty());
+        if letters.chars().rev().skip(1).any(takes) {
+            self.reading.unknown.push((at, Unknown::Flag));
+        }
+        self.cluster(at, letters);
     }
 
     fn operand(&mut self, at: usize, text: &str) {

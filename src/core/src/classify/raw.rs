@@ -39,6 +39,9 @@ pub(super) struct RawTable {
     pub(super) form: Vec<RawForm>,
     #[serde(default)]
     pub(super) sub: Vec<RawTable>,
+    /// The operands mean everything below them, without any flag.
+    #[serde(default)]
+    pub(super) recursive: bool,
     #[serde(default)]
     pub(super) hosts: Vec<String>,
     #[serde(default)]
@@ -56,6 +59,9 @@ pub(super) struct RawTable {
     /// Program only: names followed by a version (`python3.11`) mean this program too.
     #[serde(default)]
     pub(super) versioned: bool,
+    /// Program only: a path `host:path` is on another machine.
+    #[serde(default)]
+    pub(super) remote: bool,
     /// Program only, administrator's files only: this table replaces what ships instead of adding to it.
     #[serde(default)]
     pub(super) lowers: Option<Spanned<bool>>,
@@ -75,6 +81,9 @@ pub(super) struct RawFlag {
     /// Everything below the operands is meant too.
     #[serde(default)]
     pub(super) recursive: bool,
+    /// What is found below the operands is removed.
+    #[serde(default)]
+    pub(super) removes: bool,
 }
 
 /// One way to use a program that has a tier of its own.

@@ -94,7 +94,7 @@ pub enum Problem {
     #[error("a flag has both a tier and a reason, or neither")]
     TierWithoutReason,
     /// A field that only a program may have.
-    #[error("only a program, not a subcommand, may say help, bundle, versioned or lowers")]
+    #[error("only a program, not a subcommand, may say help, bundle, versioned, remote or lowers")]
     ProgramOnly,
     /// Lowering is the administrator's.
     #[error("only a file of the administrator in rules.d may say lowers = true")]
@@ -321,7 +321,7 @@ fn check_fields(table: &RawTable, origin: Origin, top: bool) -> Result<(), table
     {
         return Err((Problem::NoName, span));
     }
-    if !top && (table.help || table.bundle || table.versioned || table.lowers.is_some()) {
+    if !top && (table.help || table.bundle || table.versioned || table.remote || table.lowers.is_some()) {
         return Err((Problem::ProgramOnly, span));
     }
     if let Some(lowers) = table.lowers.as_ref().filter(|lowers| origin == Origin::Vendor && *lowers.get_ref()) {

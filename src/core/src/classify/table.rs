@@ -43,6 +43,10 @@ pub(super) struct Node {
     pub(super) style: Style,
     pub(super) bundle: bool,
     pub(super) help: bool,
+    /// Whether a path `host:path` is on another machine.
+    pub(super) remote: bool,
+    /// Whether the operands mean everything below them.
+    pub(super) recursive: bool,
     pub(super) flags: Vec<Flag>,
     pub(super) by_name: HashMap<Box<str>, usize>,
     pub(super) shape: Option<Shape>,
@@ -69,6 +73,7 @@ pub(super) struct Flag {
     pub(super) values: Vec<Kind>,
     pub(super) optional: bool,
     pub(super) recursive: bool,
+    pub(super) removes: bool,
 }
 
 /// A way to use a program.
@@ -130,6 +135,8 @@ fn node(raw: &RawTable, above: &Above<'_>) -> Result<Node, Wrong> {
         style,
         bundle: raw.bundle,
         help: raw.help,
+        remote: raw.remote,
+        recursive: raw.recursive,
         flags: flags.into_iter().map(|(_, flag)| flag).collect(),
         by_name,
         shape: shape(raw.operands.as_deref())?,
@@ -161,6 +168,7 @@ fn flag(spec: &toml::Spanned<String>, effect: Option<&RawFlag>, profile: Option<
         values: notation.values.clone(),
         optional: notation.optional,
         recursive: effect.is_some_and(|effect| effect.recursive),
+        removes: effect.is_some_and(|effect| effect.removes),
     };
     Ok((notation, flag))
 }

@@ -4,6 +4,7 @@ mod commands;
 mod files;
 mod laws;
 mod limits;
+mod sandboxes;
 mod tables;
 mod text;
 

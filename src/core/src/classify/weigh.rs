@@ -64,6 +64,8 @@ pub(super) struct Examiner<'r> {
 pub(super) struct Part<'a> {
     pub(super) base: Tier,
     pub(super) reach: Reach,
+    /// Whether the program takes `host:path` for a path on another machine.
+    pub(super) remote: bool,
     pub(super) scene: &'a Scene,
 }
 
@@ -75,7 +77,7 @@ impl Part<'_> {
 }
 
 impl<'r> Examiner<'r> {
-    pub(super) const fn new(rules: &'r Rules) -> Self {
+    pub(super) fn new(rules: &'r Rules) -> Self {
         Self {
             rules,
             findings: Findings::new(),
@@ -191,7 +193,7 @@ impl<'r> Examiner<'r> {
             self.deny(deny::anywhere(rest, scene.cwd.as_ref()), texts(words), scene.depth);
             self.raise_to(opaque::strictest(self.rules, rest, |node| node.says.tier), words, scene.depth);
         }
-        let part = Part { base: Tier::T2, reach: Reach::Itself, scene };
+        let part = Part { base: Tier::T2, reach: Reach::Itself, remote: false, scene };
         for word in rest.iter().filter(|word| word.text.contains('/')) {
             self.read(word, &part);
         }

@@ -165,7 +165,7 @@ impl Examiner<'_> {
             ..scene.clone()
         };
         for rough in found.commands {
-            let part = Part { base: Tier::T2, reach: Reach::Itself, scene: &inside };
+            let part = Part { base: Tier::T2, reach: Reach::Itself, remote: false, scene: &inside };
             for file in &rough.written {
                 self.write(file, &part);
             }
@@ -178,7 +178,7 @@ impl Examiner<'_> {
             self.environment([assignment.text.split('=').next().unwrap_or_default()], scene.depth);
         }
         for redirection in &command.redirections {
-            let part = Part { base: Tier::T0, reach: Reach::Itself, scene };
+            let part = Part { base: Tier::T0, reach: Reach::Itself, remote: false, scene };
             if redirection.writes { self.write(&redirection.path, &part) } else { self.read(&redirection.path, &part) }
         }
         let empties = matches!(command.words.as_slice(), [])

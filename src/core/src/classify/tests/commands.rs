@@ -170,12 +170,24 @@ fn a_change_names_exactly_what_it_writes() {
 
 #[test]
 fn what_cannot_be_named_exactly_is_no_small_change() {
-    for text in
-        ["touch /srv/*", "cp -r /srv/a /srv/b", "cd /srv; touch x", "cp a /etc", "touch ~/x", "mkdir -p /home/bob"]
-    {
+    for text in [
+        "touch /srv/*",
+        "cp -r /srv/a /srv/*",
+        "cp -r /srv/a /home/bob",
+        "cd /srv; touch x",
+        "cp a /etc",
+        "touch ~/x",
+        "mkdir -p /home/bob",
+    ] {
         assert!(line(text).ruling >= T2, "{text}");
     }
-    for text in ["cd /srv && touch x", "cp a /srv/b", "mkdir -p /srv/a/b", "echo x | tee -a /srv/log >/dev/null"] {
+    for text in [
+        "cd /srv && touch x",
+        "cp a /srv/b",
+        "cp -r /srv/a /srv/b",
+        "mkdir -p /srv/a/b",
+        "echo x | tee -a /srv/log >/dev/null",
+    ] {
         assert_eq!(line(text).ruling, T1, "{text}");
     }
 }
