@@ -2,8 +2,8 @@
 
 #[cfg(test)]
 mod tests {
-    use harness::Answer;
     use harness::users::{ADMIN, ADMIN_PASSWORD, AGENT, AGENT_PASSWORD, STRANGER};
+    use harness::{Answer, Machine};
     use promises::{PATIENCE, approve_the_waiting, ask, installed, log, the_waiting, until, waiting};
 
     #[test]
@@ -88,8 +88,100 @@ mod tests {
         let wrong = "0".repeat(64);
         let output = machine.run(["countersign", "approve", &id, "--digest", &wrong, "--json"])?;
         assert_eq!(output.code, 123, "{output:?}");
-        assert!(output.stdout.contains("Changed"), "{output:?}");
+        assert!(output.stdout.contains("WrongDigest"), "{output:?}");
         assert!(client.is_running()? && !machine.exists("/etc/x")?);
+        Ok(())
+    }
+
+    /// The code with which root's approval is refused.
+    fn code_of_approving(machine: &Machine, words: &[&str]) -> anyhow::Result<String> {
+        let all = ["countersign", "approve", "--json"].iter().chain(words).copied();
+        let output = machine.run(all)?;
+        let answer: serde_json::Value = serde_json::from_str(&output.stdout)?;
+        assert_ne!(output.code, 0, "{words:?}: {output:?}");
+        Ok(answer["code"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// The same request again is a new one, and an approval of that one counts.
+    fn ask_again(machine: &Machine) -> anyhow::Result<()> {
+        machine.run(["rm", "-f", "/etc/x"])?.ok()?;
+        let mut client = ask(machine, &["touch", "/etc/x"])?;
+        approve_the_waiting(machine)?;
+        client.wait(PATIENCE)?.ok()?;
+        assert!(machine.exists("/etc/x")?);
+        Ok(())
+    }
+
+    #[test]
+    fn an_approval_that_comes_wrong_is_refused_with_a_code_of_its_own_and_the_request_can_be_asked_again()
+    -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let settings =
+            |text: &str| machine.run(["sh", "-c", &format!("echo '{text}' > /etc/countersign/countersign.toml")]);
+        let mut client = ask(&machine, &["touch", "/etc/x"])?;
+        let id = the_waiting(&machine)?;
+        assert_eq!(code_of_approving(&machine, &[&id, "--digest", &"0".repeat(64)])?, "WrongDigest");
+        machine.run(["countersign", "approve", &id])?.ok()?;
+        client.wait(PATIENCE)?.ok()?;
+        assert_eq!(code_of_approving(&machine, &[&id])?, "AlreadyDecided", "a second time");
+        ask_again(&machine)?;
+        let mut client = ask(&machine, &["touch", "/etc/x"])?;
+        let id = the_waiting(&machine)?;
+        machine.run(["countersign", "refuse", &id])?.ok()?;
+        assert_eq!(client.wait(PATIENCE)?.code, 123);
+        assert_eq!(code_of_approving(&machine, &[&id])?, "AlreadyDecided", "after a refusal");
+        ask_again(&machine)?;
+
+        let mut client = ask(&machine, &["touch", "/etc/x"])?;
+        let id = the_waiting(&machine)?;
+        settings("approval.expiry_s = 2")?.ok()?;
+        machine.run(["systemctl", "reload", "countersignd"])?.ok()?;
+        assert_eq!(client.wait(PATIENCE)?.code, 123);
+        assert_eq!(code_of_approving(&machine, &[&id])?, "Changed", "after a reload");
+
+        let mut client = ask(&machine, &["touch", "/etc/x"])?;
+        let id = the_waiting(&machine)?;
+        assert_eq!(client.wait(PATIENCE)?.code, 123);
+        assert_eq!(code_of_approving(&machine, &[&id])?, "Expired");
+        settings("approval.expiry_s = 60")?.ok()?;
+        machine.run(["systemctl", "reload", "countersignd"])?.ok()?;
+        ask_again(&machine)?;
+
+        machine.run(["rm", "-f", "/etc/x"])?.ok()?;
+        machine.run_as(AGENT, ["countersign", "run", "--no-wait", "--", "touch", "/etc/x"])?.ok()?;
+        let id = the_waiting(&machine)?;
+        machine.run(["systemctl", "restart", "countersignd"])?.ok()?;
+        assert_eq!(code_of_approving(&machine, &[&id])?, "NoSuchRequest", "after a restart");
+        assert!(!machine.exists("/etc/x")?, "none of them ran");
+        ask_again(&machine)?;
+        Ok(())
+    }
+
+    /// pkttyagent waits in a read and looks up only after a key, so what polkit is told is looked at as well.
+    #[test]
+    fn a_dialog_closes_with_its_request_and_with_who_was_asked() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let told = ["busctl", "monitor", "--match=member='CancelCheckAuthorization'"];
+        let mut polkit = machine.spawn_as("root", told)?;
+        polkit.stderr()?.expect("Monitoring", PATIENCE)?;
+        for (end, words) in [
+            ("taken back", &["countersign", "cancel"][..]),
+            ("decided elsewhere", &["countersign", "refuse"]),
+            ("its administrator left", &["pkill", "--exact", "--uid", ADMIN, "countersign"]),
+            ("stopped", &["countersign", "stop", "--reason"]),
+        ] {
+            let client = ask(&machine, &["touch", "/etc/x"])?;
+            let id = the_waiting(&machine)?;
+            let mut attended = machine.command(ADMIN, ["countersign", "approve", &id])?.attended()?;
+            attended.dialog()?;
+            let named = (words[0] != "pkill").then_some(id.as_str());
+            machine.run(words.iter().copied().chain(named))?.ok()?;
+            polkit.stdout()?.expect("CancelCheckAuthorization", PATIENCE)?;
+            let (output, screen) = attended.wait()?;
+            assert!(output.code != 0 && !screen.contains("COMPLETE"), "{end}: {output:?} {screen}");
+            client.kill()?;
+        }
+        assert!(!machine.exists("/etc/x")?);
         Ok(())
     }
 
@@ -169,20 +261,6 @@ mod tests {
         assert!(client.is_running()? && !machine.exists("/etc/x")?);
         machine.run_as(AGENT, ["countersign", "cancel", &id])?.ok()?;
         assert_eq!(client.wait(PATIENCE)?.code, 123);
-        Ok(())
-    }
-
-    #[test]
-    fn words_that_deceive_are_inert_in_the_dialog() -> anyhow::Result<()> {
-        let machine = installed().boot()?;
-        let word = "a\u{1b}[2Kb\u{202e}c\nPassword: $(command)";
-        let mut client = ask(&machine, &["touch", word])?;
-        let id = the_waiting(&machine)?;
-        let (output, screen) = machine.run_with_agent(ADMIN, ADMIN_PASSWORD, ["countersign", "approve", &id])?;
-        output.ok()?;
-        assert!(!screen.contains('\u{202e}') && !screen.contains("\u{1b}[2K"), "{screen:?}");
-        assert!(screen.contains(r"\u{202E}") && screen.contains(r"\u{1B}"), "{screen:?}");
-        client.wait(PATIENCE)?;
         Ok(())
     }
 }

@@ -84,7 +84,7 @@ fn of_bus(error: &zbus::fdo::Error) -> ClientError {
         return ClientError::failed(Code::AccessDenied, NOT_A_CALLER);
     }
     if matches!(error, zbus::fdo::Error::UnknownObject(_)) {
-        return ClientError::failed(Code::InvalidRequest, NO_SUCH_REQUEST);
+        return ClientError::failed(Code::NoSuchRequest, NO_SUCH_REQUEST);
     }
     ClientError::Unreachable { detail: detail(&error.to_string()) }
 }
@@ -127,7 +127,7 @@ mod tests {
     fn what_the_bus_refuses_and_what_is_not_there_are_told_apart() {
         let bus = |error| ClientError::from(zbus::Error::FDO(Box::new(error)));
         assert_eq!(bus(zbus::fdo::Error::AccessDenied("x".to_owned())).word(), "AccessDenied");
-        assert_eq!(bus(zbus::fdo::Error::UnknownObject("x".to_owned())).word(), "InvalidRequest");
+        assert_eq!(bus(zbus::fdo::Error::UnknownObject("x".to_owned())).word(), "NoSuchRequest");
         assert_eq!(bus(zbus::fdo::Error::ServiceUnknown("x".to_owned())).word(), "Unreachable");
         assert_eq!(bus(zbus::fdo::Error::NoReply("x".to_owned())).word(), "Unreachable");
     }

@@ -66,12 +66,12 @@ impl Approvals {
         let seen = if digest.is_empty() { Seen::InTheDialog } else { Seen::Before };
         if seen == Seen::Before && digest != ticket.digest.to_string() {
             return Err(Failure::new(
-                Code::Changed,
+                Code::WrongDigest,
                 "That is not the digest of this request: look at it again and decide on what it says now.",
             ));
         }
         if ticket.phase() != Phase::Waiting || !ticket.slot.is_open() {
-            return Err(Failure::new(Code::Cancelled, "The request was decided or taken back already."));
+            return Err(over(&ticket));
         }
         Ok((ticket, seen))
     }
@@ -87,5 +87,23 @@ impl Approvals {
         let (person, dialog) = (self.0.person(header, caller)?, dialog_of(header));
         let _place = self.0.dialog(caller.uid, dialog)?;
         Ok(self.0.pipeline.decide(ticket, &person, dialog, seen, decision).await?)
+    }
+}
+
+/// Why nobody can decide any more: what ended it where nothing ran, and otherwise that somebody decided before.
+fn over(ticket: &Ticket) -> Failure {
+    let end = ticket.end().filter(|end| end.receipt.ended.is_none());
+    match end.and_then(|end| end.receipt.code) {
+        Some(Code::Expired) => {
+            Failure::new(Code::Expired, "Nobody decided in time, so the request is over: have it asked again.")
+        }
+        Some(Code::Changed) => Failure::new(
+            Code::Changed,
+            "The policy, or what would run, is another since the request was planned, so it is over: have it asked again.",
+        ),
+        Some(Code::Cancelled) => Failure::new(Code::Cancelled, "The request was taken back, so it is over."),
+        Some(_) | None => {
+            Failure::new(Code::AlreadyDecided, "Somebody decided on the request before: see what became of it.")
+        }
     }
 }

@@ -115,7 +115,7 @@ pub(super) fn dialog_of(header: &Header<'_>) -> Dialog {
 
 pub(super) fn none(id: RequestId) -> Failure {
     Failure::new(
-        Code::InvalidRequest,
+        Code::NoSuchRequest,
         format!("There is no request {id} that you may see: it may be over, see `countersign requests`."),
     )
 }

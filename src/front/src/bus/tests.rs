@@ -163,7 +163,7 @@ async fn every_failure_has_its_name_on_the_bus() {
     assert_eq!(phases.len(), 7, "one record each: {phases:?}");
     let approvals = "org.countersign.Broker1.Approvals";
     let unknown: Result<(), _> = client.call(OBJECT, approvals, "Approve", &("0".repeat(32), "")).await;
-    assert_eq!(unknown.unwrap_err(), "InvalidRequest");
+    assert_eq!(unknown.unwrap_err(), "NoSuchRequest");
 }
 
 #[tokio::test(flavor = "multi_thread")]

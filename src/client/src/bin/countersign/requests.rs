@@ -106,7 +106,7 @@ pub(crate) async fn id_of(broker: &Broker, word: &str) -> Result<String, Complai
 
 /// Whether a request is not there, or not to be seen without authenticating; which of them is not told.
 pub(crate) fn is_unseen(seen: &Result<Fields, ClientError>) -> bool {
-    let unseen = |code| matches!(code, Code::InvalidRequest | Code::AccessDenied);
+    let unseen = |code| matches!(code, Code::NoSuchRequest | Code::AccessDenied);
     matches!(seen, Err(ClientError::Failed(failure)) if unseen(failure.code))
 }
 
