@@ -7,6 +7,7 @@
 //!         ── Stop ──▶                         ── Started ▶           (answers Run)
 //!         ── Drain ─▶                         ── Ended ──▶           (after Started, when the cgroup is empty)
 //!         ── Reload ▶                         ── Stopped ▶ / Reloaded
+//!         ── Sign ──▶                         ── Signed ─▶           (answers Sign, in order)
 //! ```
 //!
 //! The front is not trusted by the launcher: an unreadable message ends the launcher and with it every job.
@@ -21,6 +22,7 @@ use crate::plan::Pinned;
 use crate::policy::Ruleset;
 use crate::request::RequestId;
 use crate::time::Moment;
+use crate::tree::{Proof, TreeHead};
 
 /// The most bytes of one message. Below the kernel's default socket buffer (212,992), above the largest order.
 pub const MAX_BYTES: usize = 200 * 1_024;
@@ -37,6 +39,37 @@ pub struct StopNote {
     pub who: String,
     /// Why, in the words of who stopped it.
     pub why: String,
+}
+
+/// That the log's key was changed: the last checkpoint of the old key, which names the new one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Handover {
+    /// The signed note.
+    pub note: String,
+    /// Who changed the key, when, and why.
+    pub by: StopNote,
+}
+
+/// Why a checkpoint was not signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Unsigned {
+    /// The proof does not begin at what was signed last. Ask again with a proof from there.
+    #[error("the proof does not begin at what was signed last ({signed})")]
+    Base {
+        /// What was signed last.
+        signed: TreeHead,
+    },
+    /// The log is not what was signed last and something after it: history was rewritten or cut off.
+    #[error("the log does not contain what was signed last ({signed})")]
+    Rewritten {
+        /// What was signed last.
+        signed: TreeHead,
+    },
+    /// Key or memory of the witness could not be read or written. It may work later.
+    #[error("the key of the log cannot be used now: see the launcher's message in the journal")]
+    Unavailable,
 }
 
 /// Why the front ends a job.
@@ -86,6 +119,16 @@ pub enum ToLauncher<O> {
         /// What the front read, which the launcher must read as well.
         expects: Ruleset,
     },
+    /// Sign this head of the log's tree.
+    Sign {
+        /// The size from which the proof leads to the head.
+        #[serde(with = "crate::digest::decimal")]
+        base: u64,
+        /// The head.
+        head: TreeHead,
+        /// The proof that the log of the head begins with the log of that size.
+        proof: Proof,
+    },
 }
 
 /// From the launcher.
@@ -99,6 +142,9 @@ pub enum FromLauncher {
         /// Who lifted the kill switch since the last run, and why. The front's first record says so.
         #[serde(default)]
         cleared: Option<StopNote>,
+        /// Every change of the log's key, oldest first. The front keeps what it does not have.
+        #[serde(default)]
+        handovers: Vec<Handover>,
     },
     /// The answer to `Pin`.
     Pinned {
@@ -135,5 +181,10 @@ pub enum FromLauncher {
     Reloaded {
         /// The ruleset now in force, or why the old one stays.
         result: Result<Ruleset, Failure>,
+    },
+    /// The answer to `Sign`: the checkpoint as a signed note.
+    Signed {
+        /// The note, or why there is none.
+        result: Result<String, Unsigned>,
     },
 }

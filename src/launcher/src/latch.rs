@@ -3,12 +3,13 @@
 //! Enters: who stopped the broker and why. Leaves: the latch (root's alone) and a notice that everybody may read. It is
 //! engaged as soon as something is at its path, readable or not; only an operator at the machine removes it.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use countersign_core::message::StopNote;
+
+use crate::durable::{make_directory, replace};
 
 /// The most bytes of a note. Longer is not one of ours.
 const MAX_NOTE: u64 = 64 * 1_024;
@@ -73,28 +74,6 @@ impl Latch {
         drop(fs::remove_file(&path));
         read.ok().and_then(|_| serde_json::from_slice(&text).ok())
     }
-}
-
-fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
-    match fs::DirBuilder::new().mode(mode).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
-    }
-}
-
-/// Writes beside, makes durable, renames: whoever looks sees the whole file or none.
-fn replace(directory: &Path, name: &str, text: &[u8], mode: u32) -> io::Result<()> {
-    let beside = directory.join(format!(".{name}.new"));
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
-    file.set_permissions(fs::Permissions::from_mode(mode))?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    fs::rename(&beside, directory.join(name))?;
-    File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! ```text
 //!   front ══ socket (fd 3) ══▶ serve ─▶ verify ─▶ pin ─▶ prepare ─▶ spawn ─▶ confine ─▶ the program
 //!                                │                                    │
-//!                                └── latch                            └── jobs: deadline, end, cgroup
+//!                                ├── latch                            └── jobs: deadline, end, cgroup
+//!                                └── witness: the log's key, and what it signed last
 //! ```
 //!
 //! Enters: orders of a front that is not trusted. Leaves: at most what the root-owned policy allows, run once, confined.
@@ -15,6 +16,7 @@ mod cgroup;
 mod channel;
 mod clock;
 mod confine;
+mod durable;
 mod jobs;
 mod latch;
 mod pin;
@@ -29,6 +31,7 @@ mod start;
 mod sys;
 mod verify;
 mod walk;
+mod witness;
 
 use std::io::Write as _;
 use std::process::ExitCode;

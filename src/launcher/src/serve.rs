@@ -33,6 +33,7 @@ use crate::seen::Seen;
 use crate::spawn::{SpawnError, spawn};
 use crate::start;
 use crate::verify::Prover;
+use crate::witness::Witness;
 
 /// How long jobs that were killed are waited for when the front is gone. PID 1 sweeps what is left.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -76,6 +77,8 @@ pub(crate) struct Serve {
     pub(crate) unit: Unit,
     /// The stop latch.
     pub(crate) latch: Latch,
+    /// The log's witness.
+    pub(crate) witness: Witness,
     work: Work,
 }
 
@@ -93,7 +96,14 @@ struct Work {
 
 impl Serve {
     /// Ready to serve.
-    pub(crate) fn new(channel: Channel, policy: Policy, sandboxes: Sandboxes, unit: Unit, latch: Latch) -> Self {
+    pub(crate) fn new(
+        channel: Channel,
+        policy: Policy,
+        sandboxes: Sandboxes,
+        unit: Unit,
+        latch: Latch,
+        witness: Witness,
+    ) -> Self {
         let work = Work {
             jobs: Jobs::default(),
             seen: Seen::default(),
@@ -102,7 +112,7 @@ impl Serve {
             state: State::Serving,
             stopping: None,
         };
-        Self { channel, policy, sandboxes, unit, latch, work }
+        Self { channel, policy, sandboxes, unit, latch, witness, work }
     }
 
     /// Serves until the front is gone or the last job of a drain has ended. No job is left behind.
@@ -111,7 +121,8 @@ impl Serve {
     /// [`ServeError`]; the jobs are ended then as well.
     pub(crate) fn run(mut self) -> Result<(), ServeError> {
         let cleared = self.latch.take_cleared();
-        let ready = FromLauncher::Ready { ruleset: self.policy.ruleset(), cleared };
+        let ready =
+            FromLauncher::Ready { ruleset: self.policy.ruleset(), cleared, handovers: self.witness.handovers() };
         let served = self.channel.tell(&ready).map_err(ServeError::from).and_then(|()| self.serve());
         self.farewell();
         served
@@ -184,6 +195,10 @@ impl Serve {
             ToLauncher::Reload { expects } => {
                 let result = self.reload(expects);
                 self.channel.tell(&FromLauncher::Reloaded { result })?;
+            }
+            ToLauncher::Sign { base, head, proof } => {
+                let result = self.witness.sign(self.policy.settings(), base, head, &proof);
+                self.channel.tell(&FromLauncher::Signed { result })?;
             }
         }
         Ok(())

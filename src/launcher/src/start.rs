@@ -15,6 +15,7 @@ use crate::probe::Kernel;
 use crate::sandbox::{SandboxError, Sandboxes};
 use crate::serve::{Serve, ServeError};
 use crate::sys;
+use crate::witness::Witness;
 
 /// Where the front leaves the socket.
 const SOCKET: i32 = 3;
@@ -72,7 +73,12 @@ pub(crate) fn run() -> Result<(), StartError> {
     let unit = Unit::of_this_process()?;
     let (policy, sandboxes) = load(Path::new("/"), &unit)?;
     single_threaded()?;
-    Ok(Serve::new(Channel::new(socket), policy, sandboxes, unit, latch).run()?)
+    let mut witness = Witness::of_the_machine();
+    // Without a key there are no checkpoints, and requests are served all the same; every checkpoint tries again.
+    if let Err(error) = witness.prepare(policy.settings()) {
+        crate::complain(&error);
+    }
+    Ok(Serve::new(Channel::new(socket), policy, sandboxes, unit, latch, witness).run()?)
 }
 
 /// Loads the policy and makes its profiles ready, as far as this machine offers what they require.

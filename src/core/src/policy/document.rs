@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Mode, TextFile};
+use crate::note::{BadName, Name};
 
 /// The longest time that an approval may be waited for or stay valid.
 const MAX_EXPIRY: Duration = Duration::from_secs(3_600);
@@ -27,6 +28,9 @@ pub struct Settings {
     pub drain_s: u64,
     /// How many records a segment of the log has before it is closed; 1,000,000 unless set.
     pub segment_records: NonZeroU64,
+    /// The name that the log's first key gets; made of the machine's name unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Name>,
 }
 
 /// What a file may say. Every key is optional in every file; an unknown key is an error.
@@ -55,6 +59,7 @@ struct JobsTable {
 #[serde(deny_unknown_fields)]
 struct AuditTable {
     segment_records: Option<u64>,
+    origin: Option<String>,
 }
 
 /// Why a settings file was refused.
@@ -79,11 +84,20 @@ pub enum SettingsError {
         /// The upper bound.
         max: u64,
     },
+    /// The log's name is none.
+    #[error("{file}: audit.origin: {error}")]
+    Origin {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        #[source]
+        error: BadName,
+    },
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { mode: Mode::Guarded, expiry_s: 600, drain_s: 60, segment_records: SEGMENT }
+        Self { mode: Mode::Guarded, expiry_s: 600, drain_s: 60, segment_records: SEGMENT, origin: None }
     }
 }
 
@@ -124,8 +138,14 @@ impl Settings {
         if let Some(drain) = document.jobs.unwrap_or_default().drain_s {
             self.drain_s = bounded("jobs.drain_s", drain, MAX_DRAIN.as_secs())?.get();
         }
-        if let Some(records) = document.audit.unwrap_or_default().segment_records {
+        let audit = document.audit.unwrap_or_default();
+        if let Some(records) = audit.segment_records {
             self.segment_records = bounded("audit.segment_records", records, MAX_SEGMENT)?;
+        }
+        if let Some(origin) = audit.origin {
+            let name = Name::new(&origin);
+            let refused = |error| SettingsError::Origin { file: file.name.to_owned(), error };
+            self.origin = Some(name.map_err(refused)?);
         }
         Ok(self)
     }
@@ -164,11 +184,16 @@ mod tests {
             "[audit]\nsegment_records = 0",
             "[audit]\nsegment_records = 1000000001",
             "mode =",
+            "[audit]\norigin = 'a b'",
+            "[audit]\norigin = ''",
+            "[audit]\nname = 'a'",
         ] {
             assert!(parse(&[text]).is_err(), "{text}");
         }
         assert!(parse(&["[approval]\nexpiry_s = 3600"]).is_ok());
         assert!(parse(&["[audit]\nsegment_records = 1000000000"]).is_ok());
+        let named = parse(&["[audit]\norigin = 'web1.example.com/countersign'"]).unwrap();
+        assert_eq!(named.origin.unwrap().as_str(), "web1.example.com/countersign");
     }
 
     #[test]

@@ -12,13 +12,14 @@ use std::pin::Pin;
 
 use countersign_core::argv::Argv;
 use countersign_core::code::Failure;
-use countersign_core::message::{CancelCause, StopNote};
+use countersign_core::message::{CancelCause, StopNote, Unsigned};
 use countersign_core::order::Order;
 use countersign_core::outcome::Outcome;
 use countersign_core::path::CleanPath;
 use countersign_core::plan::Pinned;
 use countersign_core::policy::Ruleset;
 use countersign_core::request::RequestId;
+use countersign_core::tree::{Proof, TreeHead};
 use tokio::sync::oneshot;
 
 /// A future behind a trait object.
@@ -65,6 +66,8 @@ pub(crate) trait Launcher: Send + Sync {
     fn drain(&self) -> Soon<'_, ()>;
     /// Has the policy read again and, if it is this one, put in force.
     fn reload(&self, expects: Ruleset) -> Soon<'_, Result<Ruleset, Failure>>;
+    /// Has a head of the log's tree signed: the checkpoint as a note. One question at a time.
+    fn sign(&self, base: u64, head: TreeHead, proof: Proof) -> Soon<'_, Result<String, Unsigned>>;
     /// Comes back when the launcher is gone, whyever.
     fn gone(&self) -> Soon<'_, ()>;
 }

@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex};
 use countersign_core::argv::Argv;
 use countersign_core::code::{Code, Failure};
 use countersign_core::digest::Digest;
-use countersign_core::message::{CancelCause, StopNote};
+use countersign_core::message::{CancelCause, StopNote, Unsigned};
 use countersign_core::order::Order;
 use countersign_core::outcome::{Ended, Outcome};
 use countersign_core::path::CleanPath;
 use countersign_core::plan::{Pinned, PinnedDirectory, PinnedFile};
 use countersign_core::policy::Ruleset;
 use countersign_core::request::RequestId;
+use countersign_core::tree::{Proof, TreeHead};
 use tokio::sync::oneshot;
 
 use super::{Job, JobFiles, Launcher, Soon};
@@ -105,6 +106,10 @@ impl Launcher for Sim {
 
     fn reload(&self, expects: Ruleset) -> Soon<'_, Result<Ruleset, Failure>> {
         Box::pin(async move { Ok(expects) })
+    }
+
+    fn sign(&self, _: u64, _: TreeHead, _: Proof) -> Soon<'_, Result<String, Unsigned>> {
+        Box::pin(async { Err(Unsigned::Unavailable) })
     }
 
     fn gone(&self) -> Soon<'_, ()> {

@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use countersign_core::argv::Argv;
 use countersign_core::code::{Code, Failure};
-use countersign_core::message::{CancelCause, FromLauncher, MAX_BYTES, StopNote, ToLauncher};
+use countersign_core::message::{CancelCause, FromLauncher, Handover, MAX_BYTES, StopNote, ToLauncher, Unsigned};
 use countersign_core::order::Order;
 use countersign_core::path::CleanPath;
 use countersign_core::plan::Pinned;
 use countersign_core::policy::Ruleset;
 use countersign_core::request::RequestId;
+use countersign_core::tree::{Proof, TreeHead};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
@@ -62,6 +63,8 @@ pub(crate) struct Ready {
     pub(crate) ruleset: Ruleset,
     /// Who cleared the stop latch since the last run, and why.
     pub(crate) cleared: Option<StopNote>,
+    /// Every change of the log's key.
+    pub(crate) handovers: Vec<Handover>,
 }
 
 /// The launcher's client.
@@ -84,7 +87,7 @@ impl Socket {
         let socket = Arc::new(UnixDatagram::from_std(socket).map_err(LaunchError::Socket)?);
         let first = timeout(READY_WITHIN, receive(&socket)).await.map_err(|_| LaunchError::Late)?;
         let ready = match first {
-            Ok(Some(FromLauncher::Ready { ruleset, cleared })) => Ready { ruleset, cleared },
+            Ok(Some(FromLauncher::Ready { ruleset, cleared, handovers })) => Ready { ruleset, cleared, handovers },
             Ok(None) | Err(_) => return Err(LaunchError::Ended),
             Ok(Some(_)) => return Err(LaunchError::Nonsense),
         };
@@ -172,6 +175,14 @@ impl Launcher for Socket {
         Box::pin(async move {
             let answer = lock(&self.waiting).reload();
             self.ask(ToLauncher::Reload { expects }, &[], answer, ANSWER_WITHIN).await?
+        })
+    }
+
+    fn sign(&self, base: u64, head: TreeHead, proof: Proof) -> Soon<'_, Result<String, Unsigned>> {
+        Box::pin(async move {
+            let answer = lock(&self.waiting).sign();
+            let asked = self.ask(ToLauncher::Sign { base, head, proof }, &[], answer, ANSWER_WITHIN).await;
+            asked.unwrap_or(Err(Unsigned::Unavailable))
         })
     }
 

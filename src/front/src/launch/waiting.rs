@@ -3,10 +3,10 @@
 //! A message that nobody waits for is dropped: its request was given up meanwhile. Once closed, whoever comes to
 //! wait is told at once that nothing will come.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use countersign_core::code::Failure;
-use countersign_core::message::FromLauncher;
+use countersign_core::message::{FromLauncher, Unsigned};
 use countersign_core::outcome::Outcome;
 use countersign_core::plan::Pinned;
 use countersign_core::policy::Ruleset;
@@ -24,6 +24,8 @@ pub(super) struct Waiting {
     jobs: HashMap<RequestId, Sender<Outcome>>,
     stops: Vec<Sender<Option<Failure>>>,
     reloads: Vec<Sender<Result<Ruleset, Failure>>>,
+    /// Answered in order. One that gave up keeps its place, so that nobody hears the answer to another's question.
+    signatures: VecDeque<Sender<Result<String, Unsigned>>>,
 }
 
 impl Waiting {
@@ -65,6 +67,15 @@ impl Waiting {
         wait
     }
 
+    /// Waits for `Signed`.
+    pub(super) fn sign(&mut self) -> Receiver<Result<String, Unsigned>> {
+        let (tell, wait) = oneshot::channel();
+        if !self.closed {
+            self.signatures.push_back(tell);
+        }
+        wait
+    }
+
     /// Hands a message to whoever waits for it.
     pub(super) fn deliver(&mut self, message: FromLauncher) {
         match message {
@@ -83,6 +94,7 @@ impl Waiting {
             FromLauncher::Reloaded { result } => {
                 self.reloads.drain(..).for_each(|waiter| tell(Some(waiter), result.clone()))
             }
+            FromLauncher::Signed { result } => tell(self.signatures.pop_front(), result),
         }
     }
 

@@ -153,7 +153,7 @@ impl Launcher {
     pub(crate) fn start_after(before: &str) -> Self {
         let mut launcher = Self::begin(before);
         match launcher.next() {
-            Some(FromLauncher::Ready { ruleset, cleared }) => {
+            Some(FromLauncher::Ready { ruleset, cleared, handovers: _ }) => {
                 assert_eq!(ruleset, launcher.policy.ruleset(), "both sides load the same policy");
                 launcher.cleared = cleared;
             }

@@ -12,3 +12,5 @@ mod orders;
 mod running;
 #[cfg(test)]
 mod stopping;
+#[cfg(test)]
+mod witness;

@@ -45,7 +45,7 @@ impl Peer {
 }
 
 fn ready() -> FromLauncher {
-    FromLauncher::Ready { ruleset: Ruleset { version: 1, digest: Digest::ZERO }, cleared: None }
+    FromLauncher::Ready { ruleset: Ruleset { version: 1, digest: Digest::ZERO }, cleared: None, handovers: vec![] }
 }
 
 async fn connected() -> (Socket, Peer) {

@@ -1,0 +1,84 @@
+//! The log's key: handed over by systemd as a credential, or made here once and kept.
+//!
+//! Its name is fixed when it is made: the name is part of the key's id, and a machine that is renamed keeps its log.
+
+use std::path::Path;
+
+use countersign_core::note::{BadName, Name, NotAKey, SigningKey};
+use countersign_core::policy::Settings;
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use super::{WitnessError, failed, read};
+use crate::durable::replace;
+
+/// The name of the systemd credential.
+pub(super) const CREDENTIAL: &str = "countersign-signing-key";
+/// The key that was made here, in the launcher's directory.
+const KEY: &str = "signing-key";
+/// What the name ends with that is made of the machine's.
+const SUFFIX: &str = "/countersign";
+
+/// The credential if there is one, else the key of this directory, which is made if there is none.
+pub(super) fn read_or_make(
+    directory: &Path,
+    credential: &Path,
+    settings: &Settings,
+) -> Result<SigningKey, WitnessError> {
+    if let Some(text) = read(credential).map_err(failed(CREDENTIAL))? {
+        return Ok(decode(&text)?);
+    }
+    if let Some(text) = read(&directory.join(KEY)).map_err(failed(KEY))? {
+        return Ok(decode(&text)?);
+    }
+    let name = settings.origin.clone().map_or_else(name_of_the_machine, Ok)?;
+    let key = SigningKey::from_seed(name, &seed().map_err(failed("the kernel's random numbers"))?);
+    replace(directory, KEY, format!("{}\n", key.encode()).as_bytes(), 0o600).map_err(failed(KEY))?;
+    Ok(key)
+}
+
+/// The encoded key, with or without the line break that editors add.
+fn decode(text: &[u8]) -> Result<SigningKey, NotAKey> {
+    let text = std::str::from_utf8(text).map_err(|_| NotAKey::Form)?;
+    SigningKey::decode(text.strip_suffix('\n').unwrap_or(text))
+}
+
+fn seed() -> std::io::Result<[u8; 32]> {
+    let mut seed = [0_u8; 32];
+    // Up to 256 bytes come whole or not at all, once the kernel's pool is ready, for which this waits.
+    let got = getrandom(&mut seed, GetRandomFlags::empty())?;
+    if got == seed.len() { Ok(seed) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+}
+
+fn name_of_the_machine() -> Result<Name, BadName> {
+    let uname = rustix::system::uname();
+    named_after(&uname.nodename().to_string_lossy())
+}
+
+/// The host's name, with a dash for what a name cannot have.
+fn named_after(host: &str) -> Result<Name, BadName> {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' };
+    let host: String = host.chars().map(plain).take(64).collect();
+    Name::new(&format!("{}{SUFFIX}", if host.is_empty() { "localhost" } else { &host }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_named_after_the_machine() {
+        for (host, name) in [
+            ("web1.example.com", "web1.example.com/countersign"),
+            ("", "localhost/countersign"),
+            ("a b+c\u{7f}ü", "a-b-c--/countersign"),
+        ] {
+            assert_eq!(named_after(host).unwrap().as_str(), name);
+        }
+        assert_eq!(named_after(&"x".repeat(64)).unwrap().as_str().len(), 64 + SUFFIX.len());
+    }
+
+    #[test]
+    fn two_seeds_differ() {
+        assert_ne!(seed().unwrap(), seed().unwrap());
+    }
+}
