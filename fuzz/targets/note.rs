@@ -8,6 +8,7 @@
 use std::sync::LazyLock;
 
 use countersign_core::checkpoint::Checkpoint;
+use countersign_core::digest::Digest;
 use countersign_core::evidence::Evidence;
 use countersign_core::note::{Name, Note, SigningKey, VerifierKey};
 use libfuzzer_sys::fuzz_target;
@@ -23,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     if let Ok(evidence) = Evidence::parse(bytes) {
         assert_eq!(evidence.to_string().as_bytes(), bytes);
-        assert!(evidence.check(std::slice::from_ref(&*KEY)).is_err());
+        assert!(evidence.check(&Digest::ZERO, std::slice::from_ref(&*KEY)).is_err());
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(checkpoint) = Checkpoint::parse(text) {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   c2sp.org/tlog-proof@v1
-//!   extra base64(the record)           the bytes that were logged, so that the file stands alone
+//!   extra base64(the record)           only where the record goes with its proof
 //!   index 4710                         its number, less one
 //!   base64(hash) …                     the way from the record to the root
 //!
@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Enters: bytes from anywhere, or what the log proves of itself. Leaves: [`Evidence`], and from [`Evidence::check`] the
-//! record and the checkpoint that vouches for it. Nothing in it is to be believed before that.
+//! checkpoint that vouches for it. Nothing in it is to be believed before that. Whose hash is proven is for the asker to
+//! say: a receipt has it.
 
 use std::fmt;
 
@@ -23,12 +24,14 @@ use crate::tree::{self, MAX_PROOF, Mismatch, Proof};
 /// The most bytes of a piece of evidence.
 pub const MAX_EVIDENCE: usize = 1_024 * 1_024;
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
+const EXTRA: &str = "extra ";
+const INDEX: &str = "index ";
 
 /// That a record is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// The record's canonical bytes.
-    pub record: Vec<u8>,
+    /// The record's canonical bytes, if they go with the proof.
+    pub record: Option<Vec<u8>>,
     /// Its place, counted from 0.
     pub index: u64,
     /// The way from it to the root.
@@ -41,7 +44,7 @@ pub struct Evidence {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotEvidence {
     /// Not in the form, or too long.
-    #[error("it is not a proof in the form of {HEADER} with the record in it")]
+    #[error("it is not a proof in the form of {HEADER}")]
     Form,
     /// What follows the proof is no note.
     #[error("it has no checkpoint")]
@@ -74,12 +77,11 @@ impl Evidence {
         let text =
             std::str::from_utf8(bytes).ok().filter(|text| text.len() <= MAX_EVIDENCE).ok_or(NotEvidence::Form)?;
         let (proof, checkpoint) = text.split_once("\n\n").ok_or(NotEvidence::Form)?;
-        let mut lines = proof.split('\n');
-        let mut field = |name: &str| lines.next().and_then(|line| line.strip_prefix(name)).ok_or(NotEvidence::Form);
-        if !field(HEADER)?.is_empty() {
-            return Err(NotEvidence::Form);
-        }
-        let (record, number) = (field("extra ")?, field("index ")?);
+        let mut lines = proof.split('\n').peekable();
+        lines.next_if_eq(&HEADER).ok_or(NotEvidence::Form)?;
+        let record = lines.next_if(|line| line.starts_with(EXTRA)).and_then(|line| line.strip_prefix(EXTRA));
+        let record = record.map(|encoded| decoded(encoded).ok_or(NotEvidence::Form)).transpose()?;
+        let number = lines.next().and_then(|line| line.strip_prefix(INDEX)).ok_or(NotEvidence::Form)?;
         let index: u64 = number.parse().map_err(|_| NotEvidence::Form)?;
         if index.to_string() != number {
             return Err(NotEvidence::Form);
@@ -87,31 +89,34 @@ impl Evidence {
         let hash = |line| decoded(line).and_then(|bytes| bytes.try_into().ok()).map(Digest::from_bytes);
         let hashes: Option<Vec<Digest>> = lines.take(MAX_PROOF.saturating_add(1)).map(hash).collect();
         Ok(Self {
-            record: decoded(record).ok_or(NotEvidence::Form)?,
+            record,
             index,
             proof: hashes.and_then(|hashes| Proof::try_from(hashes).ok()).ok_or(NotEvidence::Form)?,
             checkpoint: Note::parse(checkpoint.as_bytes())?,
         })
     }
 
-    /// Checks that the record is in a log whose checkpoint one of the known keys has signed, and returns that checkpoint.
+    /// Checks that the entry of this hash is in a log whose checkpoint one of the known keys has signed, and returns that
+    /// checkpoint. The hash is [`tree::leaf`] of the record, or what a receipt says.
     ///
     /// # Errors
     /// [`NotProven`].
-    pub fn check(&self, known: &[VerifierKey]) -> Result<Checkpoint, NotProven> {
+    pub fn check(&self, entry: &Digest, known: &[VerifierKey]) -> Result<Checkpoint, NotProven> {
         let signers = self.checkpoint.verify(known)?;
         let checkpoint = Checkpoint::parse(self.checkpoint.text())?;
         if !signers.iter().any(|key| *key.name() == checkpoint.origin) {
             return Err(NotProven::Origin);
         }
-        tree::verify_inclusion(&tree::leaf(&self.record), self.index, &checkpoint.head, &self.proof)?;
+        tree::verify_inclusion(entry, self.index, &checkpoint.head, &self.proof)?;
         Ok(checkpoint)
     }
 }
 
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{HEADER}\nextra {}\nindex {}\n", encoded(&self.record), self.index)?;
+        writeln!(f, "{HEADER}")?;
+        self.record.iter().try_for_each(|record| writeln!(f, "{EXTRA}{}", encoded(record)))?;
+        writeln!(f, "{INDEX}{}", self.index)?;
         self.proof.hashes().iter().try_for_each(|hash| writeln!(f, "{}", encoded(hash.bytes())))?;
         write!(f, "\n{}", self.checkpoint)
     }

@@ -94,10 +94,10 @@ mod tests {
         let (kept, head) = log(5);
         let checkpoint = Checkpoint::new(key().verifier().name().clone(), head).sign(&key()).unwrap();
         let proof = tree::inclusion(&kept, 3, 5).unwrap();
-        let evidence = Evidence { record: 3_u64.to_be_bytes().to_vec(), index: 3, proof, checkpoint };
+        let evidence = Evidence { record: Some(3_u64.to_be_bytes().to_vec()), index: 3, proof, checkpoint };
         let text = evidence.to_string();
         let (_, note) = text.split_once("\n\n").unwrap();
         signed_note::Note::from_bytes(note.as_bytes()).unwrap();
-        evidence.check(std::slice::from_ref(key().verifier())).unwrap();
+        evidence.check(&tree::leaf(&3_u64.to_be_bytes()), std::slice::from_ref(key().verifier())).unwrap();
     }
 }

@@ -17,13 +17,17 @@ fn head_of(kept: &Kept) -> TreeHead {
     root(kept, 11).unwrap()
 }
 
+fn entry(index: u64) -> Digest {
+    tree::leaf(&records()[usize::try_from(index).unwrap()])
+}
+
 fn evidence(index: u64) -> Evidence {
     let records = records();
     let kept = Kept::of(records.iter().map(|record| tree::leaf(record)));
     let key = key("web1/countersign");
     let checkpoint = Checkpoint::new(key.verifier().name().clone(), head_of(&kept));
     Evidence {
-        record: records[usize::try_from(index).unwrap()].clone(),
+        record: Some(records[usize::try_from(index).unwrap()].clone()),
         index,
         proof: inclusion(&kept, index, 11).unwrap(),
         checkpoint: checkpoint.sign(&key).unwrap(),
@@ -33,11 +37,13 @@ fn evidence(index: u64) -> Evidence {
 #[test]
 fn evidence_is_written_read_and_holds() {
     for index in 0..11 {
-        let made = evidence(index);
-        let read = Evidence::parse(made.to_string().as_bytes()).unwrap();
-        assert_eq!(read, made);
-        let checkpoint = read.check(std::slice::from_ref(key("web1/countersign").verifier())).unwrap();
-        assert_eq!(checkpoint.head.size, 11);
+        let bare = Evidence { record: None, ..evidence(index) };
+        for made in [evidence(index), bare] {
+            let read = Evidence::parse(made.to_string().as_bytes()).unwrap();
+            assert_eq!(read, made);
+            let known = [key("web1/countersign").verifier().clone()];
+            assert_eq!(read.check(&entry(index), &known).unwrap().head.size, 11);
+        }
     }
 }
 
@@ -55,25 +61,24 @@ fn the_form_is_the_published_one() {
 fn bent_evidence_does_not_hold() {
     let known = [key("web1/countersign").verifier().clone()];
     let good = evidence(4);
-    let other = evidence(5);
     for (bent, why) in [
-        (Evidence { record: other.record.clone(), ..good.clone() }, NotProven::Proof(Mismatch::Root)),
         (Evidence { index: 5, ..good.clone() }, NotProven::Proof(Mismatch::Root)),
         (Evidence { index: 11, ..good.clone() }, NotProven::Proof(Mismatch::Size)),
         (Evidence { index: u64::MAX, ..good.clone() }, NotProven::Proof(Mismatch::Size)),
         (Evidence { proof: Proof::default(), ..good.clone() }, NotProven::Proof(Mismatch::Length)),
     ] {
-        assert_eq!(bent.check(&known), Err(why));
+        assert_eq!(bent.check(&entry(4), &known), Err(why));
     }
+    assert_eq!(good.check(&entry(5), &known), Err(NotProven::Proof(Mismatch::Root)));
     let stranger = [key("web2/countersign").verifier().clone()];
-    assert_eq!(good.check(&stranger), Err(NotProven::Signature(NotVerified::Unknown)));
-    assert_eq!(good.check(&[]), Err(NotProven::Signature(NotVerified::Unknown)));
+    assert_eq!(good.check(&entry(4), &stranger), Err(NotProven::Signature(NotVerified::Unknown)));
+    assert_eq!(good.check(&entry(4), &[]), Err(NotProven::Signature(NotVerified::Unknown)));
     let foreign = Checkpoint::new(Name::new("web3/countersign").unwrap(), TreeHead::empty());
     let misnamed = Evidence { checkpoint: foreign.sign(&key("web1/countersign")).unwrap(), ..good.clone() };
-    assert_eq!(misnamed.check(&known), Err(NotProven::Origin));
+    assert_eq!(misnamed.check(&entry(4), &known), Err(NotProven::Origin));
     let note = Note::sign("just text\n", &[&key("web1/countersign")]).unwrap();
     let nothing = Evidence { checkpoint: note, ..good };
-    assert_eq!(nothing.check(&known), Err(NotProven::Checkpoint(NotACheckpoint::Lines)));
+    assert_eq!(nothing.check(&entry(4), &known), Err(NotProven::Checkpoint(NotACheckpoint::Lines)));
 }
 
 #[test]
