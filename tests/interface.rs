@@ -6,6 +6,7 @@ mod tests {
     use promises::{ask, installed, the_waiting};
 
     const BROKER: &str = include_str!("../dbus/org.countersign.Broker1.xml");
+    const AUDIT: &str = include_str!("../dbus/org.countersign.Broker1.Audit.xml");
     const CONTROL: &str = include_str!("../dbus/org.countersign.Broker1.Control.xml");
     const APPROVALS: &str = include_str!("../dbus/org.countersign.Broker1.Approvals.xml");
     const REQUEST: &str = include_str!("../dbus/org.countersign.Broker1.Request.xml");
@@ -41,6 +42,7 @@ mod tests {
         for (path, interface, written) in [
             (&root, "org.countersign.Broker1", BROKER),
             (&root, "org.countersign.Broker1.Approvals", APPROVALS),
+            (&root, "org.countersign.Broker1.Audit", AUDIT),
             (&root, "org.countersign.Broker1.Control", CONTROL),
             (&request, "org.countersign.Broker1.Request", REQUEST),
         ] {

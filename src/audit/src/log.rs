@@ -257,7 +257,8 @@ pub(crate) fn open_intents(connection: &Connection) -> Result<Vec<Record>, Store
             | Phase::Hold
             | Phase::Resume
             | Phase::MarkTainted
-            | Phase::ClearTaint => {}
+            | Phase::ClearTaint
+            | Phase::Rotate => {}
         }
         ControlFlow::Continue(())
     })?;

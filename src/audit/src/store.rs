@@ -247,6 +247,17 @@ impl Store {
         log::newest_checkpoint(&self.connection)
     }
 
+    /// Whether this very note over this size was kept. What is older than this segment counts as kept.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn has_checkpoint(&self, size: u64, note: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT count(*) FROM checkpoints WHERE size = ?1 AND note = ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let kept: i64 = statement.query_row((log::number(size)?, note), |row| row.get(0))?;
+        Ok(kept > 0 || size < self.base.seq)
+    }
+
     /// Closes the present segment and goes on in a new one, if the present one has so many entries and its last entry is
     /// covered by a checkpoint. Says whether it did.
     ///

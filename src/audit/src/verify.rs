@@ -269,7 +269,8 @@ impl Walk {
                 | Phase::Hold
                 | Phase::Resume
                 | Phase::MarkTainted
-                | Phase::ClearTaint,
+                | Phase::ClearTaint
+                | Phase::Rotate,
                 _,
             ) => return Ok(()),
         };

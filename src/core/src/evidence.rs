@@ -112,12 +112,18 @@ impl Evidence {
     }
 }
 
+/// The hashes of a proof in base 64, as they stand in evidence.
+#[must_use]
+pub fn encoded_hashes(proof: &Proof) -> Vec<String> {
+    proof.hashes().iter().map(|hash| encoded(hash.bytes())).collect()
+}
+
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{HEADER}")?;
         self.record.iter().try_for_each(|record| writeln!(f, "{EXTRA}{}", encoded(record)))?;
         writeln!(f, "{INDEX}{}", self.index)?;
-        self.proof.hashes().iter().try_for_each(|hash| writeln!(f, "{}", encoded(hash.bytes())))?;
+        encoded_hashes(&self.proof).iter().try_for_each(|hash| writeln!(f, "{hash}"))?;
         write!(f, "\n{}", self.checkpoint)
     }
 }

@@ -31,6 +31,8 @@ use crate::tickets::Withdrawal;
 
 /// How long the last records and answers may take after the jobs have ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long of that the last checkpoint may take.
+const LAST_CHECKPOINT: Duration = Duration::from_millis(250);
 /// How long after the last reply we stay on the bus, so that it reaches its caller.
 const FAREWELL: Duration = Duration::from_millis(50);
 /// How often a restart that waits for jobs looks whether it is still one.
@@ -248,6 +250,8 @@ async fn farewell(pipeline: &Arc<Pipeline>, why: &str) -> ExitCode {
     last_words(pipeline).await;
     let record = async {
         let written = pipeline.ledger.write(Draft::end(&pipeline.ledger.stamp(&pipeline.policy()), why)).await;
+        // A launcher that has gone, or does not answer, has the checkpoint made at the next start.
+        drop(timeout(LAST_CHECKPOINT, pipeline.ledger.checkpoint(&*pipeline.launcher)).await);
         pipeline.ledger.close().await;
         written
     };

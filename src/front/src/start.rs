@@ -27,6 +27,7 @@ use tokio::sync::mpsc;
 
 use crate::approve::Humans;
 use crate::audit::Ledger;
+use crate::audit::checkpoints::keep_up;
 use crate::clock::Boot;
 use crate::launch::Launcher;
 use crate::launch::socket::{LaunchError, Socket};
@@ -152,7 +153,7 @@ async fn serve(socket: OwnedFd, policy: Policy, boot: Boot) -> Result<ExitCode, 
         return Err(StartError::Ruleset);
     }
     let standing = Arc::new(Standing::new());
-    let ledger = Ledger::open(Path::new(STATE), boot, Arc::clone(&standing), &policy, |stamp| {
+    let ledger = Ledger::open(Path::new(STATE), boot, Arc::clone(&standing), &policy, &ready.handovers, |stamp| {
         first_records(stamp, ready.cleared)
     })?;
     let connection = bus::connect().await?;
@@ -161,6 +162,8 @@ async fn serve(socket: OwnedFd, policy: Policy, boot: Boot) -> Result<ExitCode, 
     let (tell, news) = mpsc::channel(NEWS);
     let (stop, stops) = mpsc::channel(1);
     let pipeline = Arc::new(Pipeline::new(policy, launcher, humans, ledger, standing, tell));
+    let signing = Arc::clone(&pipeline);
+    tokio::spawn(async move { keep_up(&signing.ledger, &*signing.launcher).await });
     bus::serve(&connection, Arc::clone(&pipeline), news, stop).await?;
     Ok(lifecycle::live(pipeline, connection, signals, stops).await)
 }

@@ -52,6 +52,8 @@ pub enum Act {
     MarkTainted,
     /// Cleared a user's taint latch.
     ClearTaint,
+    /// Changed the log's key.
+    Rotate,
 }
 
 impl Act {
@@ -63,6 +65,7 @@ impl Act {
             Self::Resume => Phase::Resume,
             Self::MarkTainted => Phase::MarkTainted,
             Self::ClearTaint => Phase::ClearTaint,
+            Self::Rotate => Phase::Rotate,
         }
     }
 }

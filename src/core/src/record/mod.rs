@@ -85,6 +85,8 @@ pub enum Phase {
     MarkTainted,
     /// A user's taint latch was cleared.
     ClearTaint,
+    /// The log's key was changed.
+    Rotate,
 }
 
 impl Phase {
@@ -95,9 +97,13 @@ impl Phase {
             Self::Start | Self::End => Kind::Daemon,
             Self::Load => Kind::Configuration,
             Self::Plan | Self::Final | Self::Intent | Self::Result => Kind::Request,
-            Self::Stop | Self::Clear | Self::Hold | Self::Resume | Self::MarkTainted | Self::ClearTaint => {
-                Kind::Control
-            }
+            Self::Stop
+            | Self::Clear
+            | Self::Hold
+            | Self::Resume
+            | Self::MarkTainted
+            | Self::ClearTaint
+            | Self::Rotate => Kind::Control,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! written never raises and never lets anything run: the broker goes to amber, and whoever needed the record to be
 //! there is told `AuditUnavailable`. Each record also goes to the journal, where a failure means nothing.
 
+pub(crate) mod checkpoints;
 mod journal;
 
 use std::path::Path;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use countersign_audit::{Store, StoreError, Writer};
 use countersign_core::code::{Code, Failure};
+use countersign_core::message::Handover;
 use countersign_core::policy::Policy;
 use countersign_core::receipt::Recorded;
 use countersign_core::record::{Draft, Entry, Stamp};
@@ -18,6 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::{self, Boot};
 use crate::standing::Standing;
+use checkpoints::Checkpoints;
 use journal::Journal;
 
 /// The log as the pipeline knows it.
@@ -27,11 +30,12 @@ pub(crate) struct Ledger {
     journal: Journal,
     boot: Boot,
     standing: Arc<Standing>,
+    checkpoints: Checkpoints,
 }
 
 impl Ledger {
-    /// Opens the log in this directory, writes the first records of this run, and closes what an earlier run left
-    /// open as interrupted.
+    /// Opens the log in this directory, writes the first records of this run, closes what an earlier run left open as
+    /// interrupted, and keeps the changes of the log's key that it does not have.
     ///
     /// # Errors
     /// The log is not ours, not whole, or cannot be written.
@@ -40,15 +44,21 @@ impl Ledger {
         boot: Boot,
         standing: Arc<Standing>,
         policy: &Policy,
+        handovers: &[Handover],
         first: impl FnOnce(&Stamp) -> Vec<Draft>,
     ) -> Result<Self, StoreError> {
         let mut store = Store::open(directory)?;
         let journal = Journal::connect();
         let stamp = stamp(&boot, &standing, policy);
-        let first = first(&stamp);
+        let (handovers, rotated): (Vec<_>, Vec<_>) =
+            checkpoints::unknown(&store, handovers, &stamp)?.into_iter().unzip();
+        let first: Vec<Draft> = first(&stamp).into_iter().chain(rotated).collect();
         store.begin(&stamp, &first)?;
+        // After their records, so that a crash between the two tells of a change twice and not never.
+        handovers.iter().for_each(|handover| checkpoints::keep(&mut store, handover));
         first.iter().for_each(|draft| journal.tell(draft));
-        Ok(Self { writer: Writer::start(store, policy.settings().segment_records)?, journal, boot, standing })
+        let writer = Writer::start(store, policy.settings().segment_records)?;
+        Ok(Self { writer, journal, boot, standing, checkpoints: Checkpoints::new() })
     }
 
     /// The circumstances of a record that is made now.
@@ -67,7 +77,10 @@ impl Ledger {
         self.writer.append(vec![draft], Box::new(move |entries| drop(tell.send(entries))));
         let first = |entries: Vec<Entry>| entries.first().map(Recorded::from);
         match written.await {
-            Ok(Ok(entries)) => first(entries).ok_or_else(|| self.unavailable()),
+            Ok(Ok(entries)) => {
+                self.checkpoints.note(1);
+                first(entries).ok_or_else(|| self.unavailable())
+            }
             Ok(Err(_)) | Err(_) => Err(self.unavailable()),
         }
     }

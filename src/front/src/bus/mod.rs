@@ -5,6 +5,7 @@
 
 mod answers;
 mod approvals;
+mod audit;
 mod broker;
 mod control;
 mod dictionary;
@@ -80,6 +81,7 @@ pub(crate) async fn serve(
     tokio::spawn(sweep(connection.clone(), Arc::clone(&hall.pipeline)));
     let server = connection.object_server();
     server.at(OBJECT, approvals::Approvals(Arc::clone(&hall))).await?;
+    server.at(OBJECT, audit::Audit(Arc::clone(&hall))).await?;
     server.at(OBJECT, control::Control(Arc::clone(&hall))).await?;
     server.at(OBJECT, broker::Broker(hall)).await?;
     connection.request_name(NAME).await

@@ -6,16 +6,18 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 
 use countersign_core::argv::Argv;
+use countersign_core::checkpoint::Checkpoint;
 use countersign_core::code::{Code, Failure};
 use countersign_core::digest::Digest;
 use countersign_core::message::{CancelCause, StopNote, Unsigned};
+use countersign_core::note::{Name, SigningKey};
 use countersign_core::order::Order;
 use countersign_core::outcome::{Ended, Outcome};
 use countersign_core::path::CleanPath;
 use countersign_core::plan::{Pinned, PinnedDirectory, PinnedFile};
 use countersign_core::policy::Ruleset;
 use countersign_core::request::RequestId;
-use countersign_core::tree::{Proof, TreeHead};
+use countersign_core::tree::{Proof, TreeHead, verify_consistency};
 use tokio::sync::oneshot;
 
 use super::{Job, JobFiles, Launcher, Soon};
@@ -26,6 +28,8 @@ use crate::lock::lock;
 #[derive(Debug, Default)]
 pub(crate) struct Sim {
     pub(crate) asked: Mutex<Vec<String>>,
+    /// What was signed last.
+    pub(crate) signed: Mutex<Option<TreeHead>>,
     jobs: Mutex<HashMap<RequestId, (oneshot::Sender<Outcome>, JobFiles)>>,
 }
 
@@ -51,6 +55,11 @@ impl Sim {
 
 fn outcome(ended: Ended) -> Outcome {
     Outcome { ended, enforced: vec![], started: clock::now(), duration_us: 1, cpu_us: 1, peak_kib: 1 }
+}
+
+/// The key of the log in tests.
+pub(crate) fn key() -> SigningKey {
+    SigningKey::from_seed(Name::new("test/countersign").unwrap(), &[3; 32])
 }
 
 pub(crate) fn pinned() -> Pinned {
@@ -108,8 +117,21 @@ impl Launcher for Sim {
         Box::pin(async move { Ok(expects) })
     }
 
-    fn sign(&self, _: u64, _: TreeHead, _: Proof) -> Soon<'_, Result<String, Unsigned>> {
-        Box::pin(async { Err(Unsigned::Unavailable) })
+    /// Signs as the real one does, but remembers nothing longer than itself.
+    fn sign(&self, base: u64, head: TreeHead, proof: Proof) -> Soon<'_, Result<String, Unsigned>> {
+        self.note("sign");
+        let mut last = lock(&self.signed);
+        let signed = last.unwrap_or_else(TreeHead::empty);
+        let result = if base != signed.size {
+            Err(Unsigned::Base { signed })
+        } else if verify_consistency(&signed, &head, &proof).is_err() {
+            Err(Unsigned::Rewritten { signed })
+        } else {
+            *last = Some(head);
+            let note = Checkpoint::new(key().verifier().name().clone(), head).sign(&key());
+            Ok(note.unwrap().to_string())
+        };
+        Box::pin(async { result })
     }
 
     fn gone(&self) -> Soon<'_, ()> {

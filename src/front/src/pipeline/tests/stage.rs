@@ -131,13 +131,20 @@ pub(crate) struct Stage {
     directory: TempDir,
 }
 
+/// A directory for a log.
+pub(crate) fn log_in() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    directory
+}
+
 impl Stage {
     pub(crate) fn new(settings: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let directory = log_in();
         let (policy, standing) = (policy(settings), Arc::new(Standing::new()));
         let ledger =
-            Ledger::open(directory.path(), Boot::read().unwrap(), Arc::clone(&standing), &policy, |_| vec![]).unwrap();
+            Ledger::open(directory.path(), Boot::read().unwrap(), Arc::clone(&standing), &policy, &[], |_| vec![])
+                .unwrap();
         let (launcher, humans) = (Sim::new(), Arc::new(Script::default()));
         let (tell, news) = mpsc::channel(64);
         let (sim, script): (Arc<dyn Launcher>, Arc<dyn Humans>) = (launcher.clone(), humans.clone());
