@@ -8,13 +8,16 @@
 //! [`Approved`] has no other constructor, cannot be cloned and is not read from anywhere, so that "run without
 //! approval" and "run twice" do not compile.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::caller::Uid;
 use crate::code::{Code, Failure};
 use crate::digest::Digest;
 use crate::plan::Plan;
-use crate::policy::Allowed;
+use crate::policy::{Allowed, Quorum};
+use crate::tier::Tier;
 use crate::time::Moment;
 
 /// How a yes came about.
@@ -39,7 +42,7 @@ pub struct Approver {
     pub latency_ms: u64,
 }
 
-/// A human's yes to one digest.
+/// The yes of as many humans as it takes, to one digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Approval {
@@ -47,12 +50,50 @@ pub struct Approval {
     pub id: crate::request::RequestId,
     /// What was approved.
     pub digest: Digest,
-    /// Who approved.
-    pub approver: Approver,
+    /// Who approved, in the order in which they did.
+    pub approvers: Vec<Approver>,
     /// When.
     pub granted: Moment,
     /// When the approval becomes void.
     pub expires: Moment,
+}
+
+/// Whether one person's yes may count towards a request of this caller at this tier.
+///
+/// # Errors
+/// `NeedsApproval` if nobody typed a password where one must, `SelfApproval` if the caller may not decide itself.
+pub fn counts(quorum: &Quorum, tier: Tier, caller: Uid, approver: &Approver) -> Result<(), Failure> {
+    match (approver.kind, tier) {
+        (ApprovalKind::Challenge, Tier::T0 | Tier::T1 | Tier::T2 | Tier::T3)
+        | (ApprovalKind::PolkitRule, Tier::T0 | Tier::T1 | Tier::T2) => {}
+        (ApprovalKind::PolkitRule, Tier::T3) if quorum.polkit_rule_at_t3 => {}
+        (ApprovalKind::PolkitRule, Tier::T3) => {
+            return Err(Failure::new(
+                Code::NeedsApproval,
+                "This cannot be undone, so a password must be typed for it: approve it as an administrator who is asked for one.",
+            ));
+        }
+    }
+    if approver.uid == caller && !quorum.own_counts(tier) {
+        return Err(Failure::new(
+            Code::SelfApproval,
+            "Whoever asked may not approve it here: another administrator decides.",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether these people's yes is enough: each of them counts, and as many different users as the tier takes.
+///
+/// # Errors
+/// Why not; `NeedsApproval` where only more people are missing.
+pub fn suffice(quorum: &Quorum, tier: Tier, caller: Uid, approvers: &[Approver]) -> Result<(), Failure> {
+    approvers.iter().try_for_each(|approver| counts(quorum, tier, caller, approver))?;
+    let users: BTreeSet<Uid> = approvers.iter().map(|approver| approver.uid).collect();
+    if users.len() >= usize::from(quorum.of(tier).max(1)) {
+        return Ok(());
+    }
+    Err(Failure::new(Code::NeedsApproval, "Another administrator must approve it as well."))
 }
 
 /// What entitles a plan to run.
@@ -117,3 +158,6 @@ impl Approved {
         (self.plan, self.digest, self.permission)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,8 @@ pub enum Code {
     Held,
     /// A budget is used up or a bound on open requests is reached.
     OverBudget,
+    /// The same was refused too often: no detail and no prompt.
+    Silenced,
     /// Nobody who could approve can be asked.
     NoApprover,
     /// The caller or an operator took the request back, or the caller went away.
@@ -57,7 +59,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::InvalidRequest,
         Self::AccessDenied,
         Self::Denied,
@@ -69,6 +71,7 @@ impl Code {
         Self::Stopped,
         Self::Held,
         Self::OverBudget,
+        Self::Silenced,
         Self::NoApprover,
         Self::Cancelled,
         Self::AuditUnavailable,
@@ -97,6 +100,7 @@ impl Code {
             Self::Stopped => "Stopped",
             Self::Held => "Held",
             Self::OverBudget => "OverBudget",
+            Self::Silenced => "Silenced",
             Self::NoApprover => "NoApprover",
             Self::Cancelled => "Cancelled",
             Self::AuditUnavailable => "AuditUnavailable",

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::approval::{Approved, Permission};
+use crate::approval::{Approved, Permission, suffice};
 use crate::code::{Code, Failure};
 use crate::digest::Digest;
 use crate::plan::Plan;
@@ -48,7 +48,7 @@ pub struct NotSealed {
 
 impl Order {
     /// Seals an approved plan into an order, after the last look at what may have moved meanwhile: the run state,
-    /// the mode and ruleset, and the expiry of plan and approval. The executable is looked at again by the launcher.
+    /// the mode and ruleset, who approved, and the expiry of plan and approval. The executable is looked at again by the launcher.
     ///
     /// # Errors
     /// [`NotSealed`], with the first check that failed.
@@ -110,7 +110,10 @@ pub fn recheck(
     }
     let approval_over = match permission {
         Permission::Grant => false,
-        Permission::Human(approval) => approval.expires <= now,
+        Permission::Human(approval) => {
+            suffice(&policy.settings().quorum, plan.tier, plan.caller.uid, &approval.approvers)?;
+            approval.expires <= now
+        }
     };
     if plan.expires <= now || approval_over {
         return Err(Failure::new(Code::Expired, "The time to decide is over: ask again."));

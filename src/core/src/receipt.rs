@@ -59,8 +59,8 @@ pub struct Receipt {
     /// The rules that fired.
     pub rules: Vec<RuleId>,
     /// Who said yes, and how.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approver: Option<Approver>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<Approver>,
     /// What confined the job.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub enforced: Vec<Layer>,

@@ -38,6 +38,8 @@ pub(crate) struct Ask {
     pub(crate) directory: Option<DirectoryId>,
     /// Whether the request outlives the caller's connection.
     pub(crate) detached: bool,
+    /// Whether a plan says everything that stands in its way, and not only the first; only for a plan.
+    pub(crate) all: bool,
     /// Its descriptors.
     pub(crate) files: Files,
 }

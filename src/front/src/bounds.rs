@@ -1,7 +1,7 @@
 //! Bounds: how much of a thing one caller may have at once, and how much all callers together. SEC-15.
 //!
 //! A [`Place`] is taken before something begins and comes back by itself when its holder is dropped, on every path.
-//! A refusal charges nothing. Never waits: who finds no place is told so.
+//! A refusal charges nothing. Never waits: who finds no place is told so. What a grant bounds is in [`crate::budget`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -15,14 +15,6 @@ use crate::lock::lock;
 pub(crate) const CALLS_PER_USER: usize = 96;
 /// How many bus calls are worked on at once in all.
 pub(crate) const CALLS_IN_ALL: usize = 1_024;
-/// How many requests of one user wait for a human at once.
-pub(crate) const WAITING_PER_USER: usize = 16;
-/// How many requests wait for a human at once in all.
-pub(crate) const WAITING_IN_ALL: usize = 1_024;
-/// How many jobs of one user run at once.
-pub(crate) const JOBS_PER_USER: usize = 16;
-/// How many jobs run at once in all.
-pub(crate) const JOBS_IN_ALL: usize = 64;
 /// How many dialogs that one administrator asked for are open at once.
 pub(crate) const DIALOGS_PER_USER: usize = 4;
 /// How many such dialogs are open at once in all.

@@ -3,7 +3,7 @@
 //! ```text
 //!   Hold        green ─▶ amber: reads only           the state first, then the record: a hold never waits
 //!   Resume      amber ─▶ green                       the record first: without it the hold stays
-//!   ClearTaint  one user's latch                     the record first
+//!   ClearTaint  one user's latch                     armed again if there is no record
 //!   Reload      another policy, or the same          see `config`
 //! ```
 //!
@@ -16,6 +16,7 @@ use std::time::Instant;
 use countersign_core::approval::{ApprovalKind, Approver};
 use countersign_core::caller::{Caller, Uid};
 use countersign_core::code::{Code, Failure};
+use countersign_core::policy::Taint;
 use countersign_core::record::{Act, Draft};
 use countersign_core::target::{Access, Target, TargetKind};
 use countersign_core::text::{Steering, quoted};
@@ -62,15 +63,45 @@ pub(crate) async fn steer(
     }
 }
 
-/// A caller's own latch, which anybody may arm.
+/// A caller's own latch, which anybody may arm, and which is armed for whoever collects output. Recorded where it was not
+/// armed yet.
 ///
 /// # Errors
 /// The record could not be written; the latch is armed all the same.
-pub(crate) async fn mark_tainted(pipeline: &Pipeline, caller: &Caller) -> Result<(), Failure> {
-    pipeline.latches.arm(caller.uid);
+pub(crate) async fn mark_tainted(pipeline: &Pipeline, caller: &Caller, why: &str) -> Result<(), Failure> {
+    if !pipeline.latches.arm(caller.uid) {
+        return Ok(());
+    }
     let stamp = pipeline.ledger.stamp(&pipeline.policy());
-    let draft = Draft::control(&stamp, Act::MarkTainted, &who(caller), "").with_caller(caller);
+    let draft = Draft::control(&stamp, Act::MarkTainted, &who(caller), why).with_caller(caller);
     pipeline.ledger.write(draft.with_target(&user(caller.uid))).await.map(drop)
+}
+
+/// Clears the latch of a user whose last process is gone, if it is armed.
+///
+/// # Errors
+/// `AuditUnavailable`; then it stays armed.
+pub(crate) async fn clear_of_the_gone(pipeline: &Pipeline, uid: Uid) -> Result<(), Failure> {
+    let stamp = pipeline.ledger.stamp(&pipeline.policy());
+    let draft = Draft::control(&stamp, Act::ClearTaint, "countersignd", "its last process ended");
+    cleared(pipeline, uid, draft.with_target(&user(uid))).await
+}
+
+/// The latch first: a job that begins while the record is written arms it again, and then that is recorded as well.
+async fn cleared(pipeline: &Pipeline, uid: Uid, draft: Draft) -> Result<(), Failure> {
+    let was_armed = pipeline.latches.clear(uid);
+    if let Err(failure) = pipeline.ledger.write(draft).await {
+        if was_armed {
+            pipeline.latches.arm(uid);
+        }
+        return Err(failure);
+    }
+    if pipeline.latches.of(uid) == Taint::Clean {
+        return Ok(());
+    }
+    let stamp = pipeline.ledger.stamp(&pipeline.policy());
+    let draft = Draft::control(&stamp, Act::MarkTainted, "countersignd", "a job began meanwhile");
+    pipeline.ledger.write(draft.with_target(&user(uid))).await.map(drop)
 }
 
 async fn perform(
@@ -98,11 +129,7 @@ async fn perform(
             pipeline.notices.say(Topic::Hold, None);
             still_open(pipeline)
         }
-        Steering::ClearTaint(uid) => {
-            pipeline.ledger.write(draft).await?;
-            pipeline.latches.clear(uid);
-            Ok(())
-        }
+        Steering::ClearTaint(uid) => cleared(pipeline, uid, draft).await,
         Steering::Reload => config::reload(pipeline, draft).await,
     }
 }

@@ -1,27 +1,31 @@
 //! The request's life, on one screen. SEC-2, SEC-6, SEC-12.
 //!
 //! ```text
-//!   caller ─▶ Request ─▶ classify ─▶ judge ─▶ pin ─▶ draw ─┬─ allow: by its grant ───────────┐
-//!                │           deny │                        └─ hold: a human, in place or     │
-//!                ▼                ▼                                 from the queue ─▶ Approved
-//!            rejected          denied       no, expiry, withdrawal ▼                         ▼ seal
-//!            (record)         (record)                          (record)     intent (record) ─▶ run ─▶ result (record)
+//!   caller ─▶ bounds ─▶ Request ─▶ run state ─▶ classify ─▶ judge: grant, deny list, hold, mode, ceiling, profile,
+//!               │                      │                      │    narrowing, taint, memory
+//!               ▼                      ▼                      ▼
+//!            rejected              rejected         denied, or silence       budget ─▶ pin ─▶ draw ─▶ plan returns here
+//!
+//!   ─┬─ allow: by its grant ──────────────────┐
+//!    └─ hold: people, in place or queued ─▶ Approved ─▶ budget, taint, state, mode, ruleset, people, expiry ─▶ seal
+//!         │ no, expiry, withdrawal                          │                                                   │
+//!         ▼ (record)                                        ▼ (record)   intent (record) ─▶ run ─▶ result (record)
 //! ```
 //!
 //! Enters: a proven caller and what it asks for. Leaves: a ticket, and at its end a receipt. Every way out writes
-//! exactly one record, a run two. Nothing here knows the bus, and nothing here can make an order but from an approval.
+//! exactly one record, a run two, silence one a minute. What is refused has changed no count. Nothing here knows the bus,
+//! and nothing here can make an order but from an approval.
 
 mod close;
 mod consider;
 mod decide;
+mod recheck;
 mod run;
 
 use std::sync::{Arc, Mutex};
 
-use countersign_core::approval::Approved;
 use countersign_core::caller::{BusName, Caller};
 use countersign_core::code::{Code, Failure};
-use countersign_core::order::{NotSealed, Order};
 use countersign_core::policy::{Policy, Verdict};
 use countersign_core::request::RequestId;
 use countersign_core::tier::Tier;
@@ -29,14 +33,16 @@ use tokio::sync::mpsc;
 
 use crate::approve::Humans;
 use crate::approve::polkit::Person;
-use crate::approve::queue::{Answer, NotApproved};
+use crate::approve::queue::Answer;
 use crate::ask::{Ask, Files};
 use crate::audit::Ledger;
-use crate::bounds::{self, Place, Quota};
+use crate::budget::{Budgets, Held};
 use crate::clock;
 use crate::launch::Launcher;
 use crate::lock::lock;
 use crate::notice::Notices;
+use crate::recall::Recalled;
+use crate::silence::Silence;
 use crate::standing::Standing;
 use crate::taint::Latches;
 use crate::tickets::{End, Phase, Ticket, Tickets, Withdrawal};
@@ -67,8 +73,8 @@ pub(crate) struct Pipeline {
     /// Held while the policy is read again, so that two readings do not cross.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     policy: Mutex<Arc<Policy>>,
-    waiting: Quota,
-    jobs: Quota,
+    pub(crate) budgets: Budgets,
+    silence: Silence,
     news: mpsc::Sender<News>,
 }
 
@@ -79,6 +85,7 @@ impl Pipeline {
         humans: Arc<dyn Humans>,
         ledger: Ledger,
         standing: Arc<Standing>,
+        recalled: Recalled,
         news: mpsc::Sender<News>,
     ) -> Self {
         Self {
@@ -87,12 +94,12 @@ impl Pipeline {
             ledger,
             standing,
             tickets: Tickets::default(),
-            latches: Latches::default(),
+            latches: Latches::new(recalled.tainted),
             notices: Notices::default(),
             reloading: tokio::sync::Mutex::default(),
             policy: Mutex::new(policy),
-            waiting: Quota::new("requests waiting for a decision", bounds::WAITING_PER_USER, bounds::WAITING_IN_ALL),
-            jobs: Quota::new("jobs", bounds::JOBS_PER_USER, bounds::JOBS_IN_ALL),
+            budgets: Budgets::new(recalled.accounts),
+            silence: Silence::new(recalled.refusals),
             news,
         }
     }
@@ -119,7 +126,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// The caller may not ask, or what it asks for is not well-formed or not there.
-    pub(crate) async fn plan(&self, caller: &Caller, ask: Ask) -> Result<Shown, Failure> {
+    pub(crate) async fn plan(self: &Arc<Self>, caller: &Caller, ask: Ask) -> Result<Shown, Failure> {
         let policy = self.policy();
         match self.show(&policy, caller, &ask).await {
             Ok(shown) => {
@@ -131,7 +138,7 @@ impl Pipeline {
     }
 
     /// What a caller sent is no request: one record, and the failure back.
-    pub(crate) async fn reject(&self, caller: &Caller, failure: Failure) -> Failure {
+    pub(crate) async fn reject(self: &Arc<Self>, caller: &Caller, failure: Failure) -> Failure {
         let ending = self.rejected(&self.policy(), caller, failure);
         self.conclude(ending).await
     }
@@ -147,21 +154,29 @@ impl Pipeline {
         person: Option<Person>,
     ) -> Result<Arc<Ticket>, Failure> {
         let policy = self.policy();
-        let considered =
-            match self.consider(&policy, caller, &ask).and_then(|considered| self.admit(&policy, considered)) {
-                Ok(considered) => considered,
-                Err(ending) => return Err(self.conclude(*ending).await),
-            };
-        let (plan, digest) = match self.draw(&policy, &considered, ask.directory).await {
-            Ok(drawn) => drawn,
+        let considered = match self.consider(&policy, caller, &ask) {
+            Ok(considered) => considered,
+            Err(ending) => return Err(self.conclude(*ending).await),
+        };
+        let taken = match self.reserve(&considered) {
+            Ok(mut held) => self.draw(&policy, &considered, ask.directory).await.map(|drawn| {
+                held.spend(considered.charge().counted(), considered.charge().counted());
+                (drawn, held)
+            }),
+            Err(failure) => Err(failure),
+        };
+        let ((plan, digest), held) = match taken {
+            Ok(taken) => taken,
             Err(failure) => return Err(self.conclude(considered.ending(&self.ledger.stamp(&policy), failure)).await),
         };
-        let (case, verdict, place) = considered.into_parts();
-        let ticket = Arc::new(Ticket::new(case, (&verdict).into(), plan, digest, clock::now(), ask.detached));
+        let (case, verdict) = considered.into_parts();
+        let approvers = policy.settings().quorum.of(plan.tier);
+        let judgement = (&verdict).into();
+        let ticket = Arc::new(Ticket::new(case, judgement, plan, digest, clock::now(), ask.detached, approvers));
         self.tickets.open(Arc::clone(&ticket));
         // The policy may have changed since it was planned, before it could be found among those that wait.
         self.void_if_outdated(&ticket);
-        tokio::spawn(Arc::clone(self).see_through(Arc::clone(&ticket), verdict, place, ask.files, person));
+        tokio::spawn(Arc::clone(self).see_through(Arc::clone(&ticket), verdict, held, ask.files, person));
         Ok(ticket)
     }
 
@@ -170,26 +185,19 @@ impl Pipeline {
         self: Arc<Self>,
         ticket: Arc<Ticket>,
         verdict: Verdict,
-        place: Option<Place>,
+        waits: Held,
         files: Files,
         person: Option<Person>,
     ) {
         let _owed = Owed(Arc::clone(&ticket));
         let approved = self.approve(&ticket, verdict, person).await;
-        drop(place);
-        let end = match approved.and_then(|approved| self.seal(approved)) {
-            Ok(order) => self.run(&ticket, order, files).await,
+        drop(waits);
+        let end = match approved.and_then(|approved| self.recheck(&ticket, approved)) {
+            Ok((order, job)) => self.run(&ticket, order, job, files).await,
             Err(not_approved) => self.close(&ticket, not_approved).await,
         };
         ticket.ended(end);
         self.tell(&ticket);
-    }
-
-    /// The last re-check, and the order. A failed one does not burn the approval, but there is no second try either:
-    /// the caller asks anew.
-    fn seal(&self, approved: Approved) -> Result<Order, NotApproved> {
-        let sealed = Order::seal(approved, &self.policy(), self.standing.state(), clock::now());
-        sealed.map_err(|NotSealed { failure, .. }| failure.into())
     }
 
     /// A connection is gone: what hangs on it ends.
@@ -210,7 +218,7 @@ impl Drop for Owed {
     fn drop(&mut self) {
         if self.0.end().is_none() {
             let failure = Failure::new(Code::Internal, "The broker failed over this request: see the journal.");
-            self.0.ended(End { receipt: close::not_run(&self.0, &failure, None, None), result: Err(failure) });
+            self.0.ended(End { receipt: close::not_run(&self.0, &failure, Vec::new(), None), result: Err(failure) });
         }
     }
 }

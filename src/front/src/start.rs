@@ -33,6 +33,7 @@ use crate::launch::Launcher;
 use crate::launch::socket::{LaunchError, Socket};
 use crate::lifecycle::{self, Signals};
 use crate::pipeline::Pipeline;
+use crate::recall::Recalled;
 use crate::standing::Standing;
 use crate::{bus, config};
 
@@ -153,23 +154,27 @@ async fn serve(socket: OwnedFd, policy: Policy, boot: Boot) -> Result<ExitCode, 
         return Err(StartError::Ruleset);
     }
     let standing = Arc::new(Standing::new());
-    let ledger = Ledger::open(Path::new(STATE), boot, Arc::clone(&standing), &policy, &ready.handovers, |stamp| {
-        first_records(stamp, ready.cleared)
-    })?;
+    let (ledger, recalled) =
+        Ledger::open(Path::new(STATE), boot, Arc::clone(&standing), &policy, &ready.handovers, |stamp, recalled| {
+            first_records(stamp, ready.cleared, recalled)
+        })?;
     let connection = bus::connect().await?;
     let humans: Arc<dyn Humans> = Arc::new(bus::polkit(&connection).await?);
     let launcher: Arc<dyn Launcher> = Arc::new(launcher);
     let (tell, news) = mpsc::channel(NEWS);
     let (stop, stops) = mpsc::channel(1);
-    let pipeline = Arc::new(Pipeline::new(policy, launcher, humans, ledger, standing, tell));
+    let pipeline = Arc::new(Pipeline::new(policy, launcher, humans, ledger, standing, recalled, tell));
     let signing = Arc::clone(&pipeline);
     tokio::spawn(async move { keep_up(&signing.ledger, &*signing.launcher).await });
     bus::serve(&connection, Arc::clone(&pipeline), news, stop).await?;
+    tokio::spawn(crate::taint::watch(Arc::clone(&pipeline)));
     Ok(lifecycle::live(pipeline, connection, signals, stops).await)
 }
 
-/// The first records of a run: that the latch was cleared, if it was, that we begin, and under which policy.
-fn first_records(stamp: &Stamp, cleared: Option<StopNote>) -> Vec<Draft> {
+/// The first records of a run: that the stop latch was cleared, if it was, that we begin and who is tainted still, and
+/// under which policy.
+fn first_records(stamp: &Stamp, cleared: Option<StopNote>, recalled: &Recalled) -> Vec<Draft> {
     let cleared = cleared.map(|note| Draft::control(stamp, Act::Clear, &note.who, &note.why));
-    cleared.into_iter().chain([Draft::start(stamp, env!("CARGO_PKG_VERSION")), Draft::load(stamp)]).collect()
+    let start = Draft::start(stamp, env!("CARGO_PKG_VERSION")).with_tainted(recalled.tainted.iter().copied().collect());
+    cleared.into_iter().chain([start, Draft::load(stamp)]).collect()
 }

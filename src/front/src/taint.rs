@@ -1,7 +1,15 @@
-//! The taint latch of each user: armed once the broker returned output to it, or on its own word. SEC-4.
+//! The taint latch of each user: armed once output can reach it, or on its own word. SEC-4.
 //!
-//! While armed, nothing that changes anything runs without a human, whatever the grant says. It never clears by
-//! itself and never by the caller.
+//! ```text
+//!   clean ──a job of its begins, output is collected, MarkTainted──▶ tainted
+//!     ▲──an administrator, or its last process is seen to be gone──────┘
+//! ```
+//!
+//! While armed, nothing that changes anything runs without a human, whatever the grant says. It never clears by the
+//! caller, and not by a restart: the log says whose latch was armed when the last run of the broker ended.
+
+mod processes;
+mod watch;
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -11,17 +19,24 @@ use countersign_core::policy::Taint;
 
 use crate::lock::lock;
 
-/// Whose latch is armed. At most one entry for each user that ever called.
+pub(crate) use watch::watch;
+
+/// Whose latch is armed. At most one entry for each user that has a process.
 #[derive(Debug, Default)]
 pub(crate) struct Latches(Mutex<HashSet<Uid>>);
 
 impl Latches {
-    /// Arms the latch.
-    pub(crate) fn arm(&self, uid: Uid) {
-        lock(&self.0).insert(uid);
+    /// Goes on with those that were armed.
+    pub(crate) fn new(armed: impl IntoIterator<Item = Uid>) -> Self {
+        Self(Mutex::new(armed.into_iter().collect()))
     }
 
-    /// Clears the latch, on an administrator's word; says whether it was armed.
+    /// Arms the latch; says whether it was clean.
+    pub(crate) fn arm(&self, uid: Uid) -> bool {
+        lock(&self.0).insert(uid)
+    }
+
+    /// Clears the latch, never on its user's word: see [`crate::control`]. Says whether it was armed.
     pub(crate) fn clear(&self, uid: Uid) -> bool {
         lock(&self.0).remove(&uid)
     }
@@ -29,6 +44,11 @@ impl Latches {
     /// Whether it is armed.
     pub(crate) fn of(&self, uid: Uid) -> Taint {
         if lock(&self.0).contains(&uid) { Taint::Tainted } else { Taint::Clean }
+    }
+
+    /// Whose latches are armed.
+    pub(crate) fn armed(&self) -> HashSet<Uid> {
+        lock(&self.0).clone()
     }
 }
 
@@ -38,9 +58,10 @@ mod tests {
 
     #[test]
     fn one_users_latch_is_not_anothers() {
-        let (latches, other) = (Latches::default(), Uid::try_from(7).unwrap());
-        latches.arm(Uid::ROOT);
-        latches.arm(Uid::ROOT);
+        let other = Uid::try_from(7).unwrap();
+        let latches = Latches::new([other]);
+        assert!(latches.arm(Uid::ROOT) && !latches.arm(Uid::ROOT));
+        assert!(latches.clear(other) && !latches.clear(other));
         assert_eq!((latches.of(Uid::ROOT), latches.of(other)), (Taint::Tainted, Taint::Clean));
         assert_eq!((latches.clear(other), latches.clear(Uid::ROOT), latches.clear(Uid::ROOT)), (false, true, false));
         assert_eq!(latches.of(Uid::ROOT), Taint::Clean);

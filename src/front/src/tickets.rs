@@ -5,7 +5,10 @@
 //!      └──────────────────▶
 //! ```
 //!
-//! What a ticket says of its request never changes; what changes is its phase, once each way, and its end, once.
+//! What a ticket says of its request never changes; what changes is how far its life has come, by the steps of
+//! [`life`], and its end, once.
+
+mod life;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -19,12 +22,15 @@ use countersign_core::plan::Plan;
 use countersign_core::receipt::Receipt;
 use countersign_core::record::Judgement;
 use countersign_core::request::{Classified, RequestId};
+use countersign_core::run_state::RunState;
 use countersign_core::time::Moment;
 use tokio::sync::watch;
 
 use crate::approve::queue::Slot;
 use crate::lock::lock;
 use crate::output::Output;
+
+pub(crate) use life::{Event, Life};
 
 /// How long the end of a request can be collected.
 const KEPT_FOR: Duration = Duration::from_secs(600);
@@ -42,6 +48,16 @@ pub(crate) enum Phase {
     Running,
     /// It is over, whether it ran or not.
     Done,
+}
+
+impl From<Life> for Phase {
+    fn from(life: Life) -> Self {
+        match life {
+            Life::Asked | Life::Approved | Life::Ordered => Self::Waiting,
+            Life::Running => Self::Running,
+            Life::Done => Self::Done,
+        }
+    }
 }
 
 impl Phase {
@@ -122,7 +138,7 @@ pub(crate) struct Ticket {
     pub(crate) detached: bool,
     /// Where a human's answer goes.
     pub(crate) slot: Slot,
-    phase: watch::Sender<Phase>,
+    life: watch::Sender<Life>,
     withdrawal: watch::Sender<Option<Withdrawal>>,
     end: OnceLock<(End, Instant)>,
 }
@@ -135,8 +151,9 @@ impl Ticket {
         digest: Digest,
         asked: Moment,
         detached: bool,
+        approvers: u8,
     ) -> Self {
-        let (phase, withdrawal) = (watch::Sender::new(Phase::Waiting), watch::Sender::new(None));
+        let (life, withdrawal) = (watch::Sender::new(Life::Asked), watch::Sender::new(None));
         Self {
             case,
             judgement,
@@ -144,8 +161,8 @@ impl Ticket {
             digest,
             asked,
             detached,
-            slot: Slot::new(),
-            phase,
+            slot: Slot::new(approvers),
+            life,
             withdrawal,
             end: OnceLock::new(),
         }
@@ -161,19 +178,24 @@ impl Ticket {
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        *self.phase.borrow()
+        (*self.life.borrow()).into()
     }
 
-    /// The program was started.
-    pub(crate) fn begun(&self) {
-        self.phase.send_if_modified(|phase| std::mem::replace(phase, (*phase).max(Phase::Running)) < Phase::Running);
+    /// Takes a step, if it may be taken; says whether it was. Of many who try the same step at once one takes it.
+    pub(crate) fn step(&self, event: Event, state: RunState) -> bool {
+        self.life.send_if_modified(|life| {
+            let next = life.after(event, state);
+            *life = next.unwrap_or(*life);
+            next.is_some()
+        })
     }
 
     /// It is over. The first end counts.
     pub(crate) fn ended(&self, end: End) {
         // A second end cannot come: one task owns the request. Were there one, the first would stand.
         drop(self.end.set((end, Instant::now())));
-        self.phase.send_replace(Phase::Done);
+        // An end may come in every state.
+        self.step(Event::End, RunState::Red);
     }
 
     /// Takes the request back. The first who does counts.
@@ -202,8 +224,8 @@ impl Ticket {
 
     /// Waits for the end.
     pub(crate) async fn over(&self) -> Option<&End> {
-        let mut follow = self.phase.subscribe();
-        drop(follow.wait_for(|phase| *phase == Phase::Done).await);
+        let mut follow = self.life.subscribe();
+        drop(follow.wait_for(|life| *life == Life::Done).await);
         self.end()
     }
 }

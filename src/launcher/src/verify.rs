@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Enters: a claim and the policy that this process loaded itself. Leaves: the pins and the sandbox of what may run, or
-//! the first thing about the claim that is not so. The honest limit: an approval is believed to have been given. A
+//! the first thing about the claim that is not so. How many people must approve, and whether the caller may be one of
+//! them, is proven again too. The honest limit: an approval is believed to have been given by whom it names. A
 //! compromised front can say so of an action that policy lets a human approve; it cannot have a denied one run, widen
 //! a profile, run a plan twice or run other files than were approved.
 
@@ -16,7 +17,8 @@ use countersign_core::classify::Classification;
 use countersign_core::code::{Code, Failure};
 use countersign_core::order::{Claim, recheck};
 use countersign_core::plan::{Plan, VERSION};
-use countersign_core::policy::{Facts, Policy, Taint, Verdict, judge_parts};
+use countersign_core::policy::memory::Memory;
+use countersign_core::policy::{Case, Facts, Policy, Taint, Verdict, judge};
 use countersign_core::request::{Narrowing, classify_action};
 use countersign_core::run_state::RunState;
 use countersign_core::tier::Ruling;
@@ -96,9 +98,10 @@ impl Prover<'_> {
 
     fn judge(&self, plan: &Plan, classification: &Classification) -> Verdict {
         let grant = self.policy.grants().for_ids(plan.caller.uid, &plan.caller.gids);
-        // What the front knows and this process does not (taint, narrowing) can only make a verdict stricter.
-        let facts = Facts { state: RunState::Green, taint: Taint::Clean, grant };
-        judge_parts(self.policy, classification, &plan.profile, &Narrowing::default(), &facts)
+        // What the front knows and this process does not (taint, memory, narrowing) can only make a verdict stricter.
+        let facts = Facts { state: RunState::Green, taint: Taint::Clean, grant, memory: Memory::Clear };
+        let (policy, profile, narrowing) = (self.policy, &plan.profile, &Narrowing::default());
+        judge(&Case { policy, classification, profile, narrowing, facts: &facts })
     }
 
     fn note(&mut self, plan: &Plan, now: Moment) -> Result<(), Failure> {
@@ -135,7 +138,7 @@ fn entitled(claim: &Claim, verdict: Verdict) -> Result<(), Failure> {
         (Verdict::Hold(_), Permission::Grant) => {
             Err(Failure::new(Code::NeedsApproval, "A human must decide, and the order says that nobody did."))
         }
-        (Verdict::Deny(failure), Permission::Grant | Permission::Human(_)) => Err(failure),
+        (Verdict::Deny(refused), Permission::Grant | Permission::Human(_)) => Err(refused.failure),
         (Verdict::Silence, Permission::Grant | Permission::Human(_)) => {
             Err(Failure::new(Code::Denied, "This is not answered."))
         }

@@ -186,7 +186,7 @@ pub(crate) fn intent(id: u128) -> Draft {
     let (plan, digest) = Plan::draw(&case, circumstances).unwrap();
     let approver = Approver { uid: Uid::ROOT, kind: ApprovalKind::Challenge, latency_ms: 9 };
     let (granted, expires) = (Moment::from_millis(1), Moment::from_millis(2_000_000));
-    let approval = Approval { id: RequestId::from_random(8), digest, approver, granted, expires };
+    let approval = Approval { id: RequestId::from_random(8), digest, approvers: vec![approver], granted, expires };
     let approved = Approved::by_human(approval, plan, digest).unwrap();
     let order = Order::seal(approved, &policy(), RunState::Green, Moment::from_millis(2)).unwrap();
     Draft::intent(&stamp(), &case, &order)

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Mode, TextFile};
 use crate::note::{BadName, Name};
+use crate::tier::Tier;
 
 /// The longest time that an approval may be waited for or stay valid.
 const MAX_EXPIRY: Duration = Duration::from_secs(3_600);
@@ -17,6 +18,52 @@ const MAX_SEGMENT: u64 = 1_000_000_000;
 /// The records of a segment unless set: about a gigabyte.
 const SEGMENT: NonZeroU64 = NonZeroU64::MIN.saturating_add(999_999);
 
+/// Where whoever asked may not be who approves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ApproverDiffers {
+    /// Nowhere: a password was typed.
+    Never,
+    /// For what cannot be undone.
+    T3,
+    /// Everywhere.
+    Always,
+}
+
+/// What an approval must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Quorum {
+    /// How many different users must approve what cannot be undone: 1 or 2.
+    pub t3: u8,
+    /// Where whoever asked may not be who approves.
+    pub approver_differs: ApproverDiffers,
+    /// Whether a polkit rule, which asks nobody, may approve what cannot be undone.
+    pub polkit_rule_at_t3: bool,
+}
+
+impl Quorum {
+    /// How many different users must approve.
+    #[must_use]
+    pub const fn of(&self, tier: Tier) -> u8 {
+        match tier {
+            Tier::T0 | Tier::T1 | Tier::T2 => 1,
+            Tier::T3 => self.t3,
+        }
+    }
+
+    /// Whether whoever asked may approve it too.
+    #[must_use]
+    pub const fn own_counts(&self, tier: Tier) -> bool {
+        match (self.approver_differs, tier) {
+            (ApproverDiffers::Never, Tier::T0 | Tier::T1 | Tier::T2 | Tier::T3)
+            | (ApproverDiffers::T3, Tier::T0 | Tier::T1 | Tier::T2) => true,
+            (ApproverDiffers::T3, Tier::T3) | (ApproverDiffers::Always, Tier::T0 | Tier::T1 | Tier::T2 | Tier::T3) => {
+                false
+            }
+        }
+    }
+}
+
 /// The settings in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Settings {
@@ -24,6 +71,8 @@ pub struct Settings {
     pub mode: Mode,
     /// How long a request waits for a human, and how long a yes is good, in seconds; 600 unless set.
     pub expiry_s: u64,
+    /// What an approval must be.
+    pub quorum: Quorum,
     /// How long a restart lets running jobs finish, in seconds; 60 unless set.
     pub drain_s: u64,
     /// How many records a segment of the log has before it is closed; 1,000,000 unless set.
@@ -47,6 +96,15 @@ struct Document {
 #[serde(deny_unknown_fields)]
 struct ApprovalTable {
     expiry_s: Option<u64>,
+    quorum: Option<QuorumTable>,
+    approver_differs: Option<ApproverDiffers>,
+    polkit_rule_at_t3: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QuorumTable {
+    t3: Option<u8>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -93,11 +151,18 @@ pub enum SettingsError {
         #[source]
         error: BadName,
     },
+    /// One or two people approve, not none and not a crowd.
+    #[error("{file}: approval.quorum.t3 must be 1 or 2")]
+    Quorum {
+        /// The file.
+        file: String,
+    },
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { mode: Mode::Guarded, expiry_s: 600, drain_s: 60, segment_records: SEGMENT, origin: None }
+        let quorum = Quorum { t3: 1, approver_differs: ApproverDiffers::Never, polkit_rule_at_t3: false };
+        Self { mode: Mode::Guarded, expiry_s: 600, quorum, drain_s: 60, segment_records: SEGMENT, origin: None }
     }
 }
 
@@ -132,9 +197,11 @@ impl Settings {
         if let Some(mode) = document.mode {
             self.mode = mode;
         }
-        if let Some(expiry) = document.approval.unwrap_or_default().expiry_s {
+        let approval = document.approval.unwrap_or_default();
+        if let Some(expiry) = approval.expiry_s {
             self.expiry_s = bounded("approval.expiry_s", expiry, MAX_EXPIRY.as_secs())?.get();
         }
+        self.quorum = self.quorum.overridden_by(&approval, file)?;
         if let Some(drain) = document.jobs.unwrap_or_default().drain_s {
             self.drain_s = bounded("jobs.drain_s", drain, MAX_DRAIN.as_secs())?.get();
         }
@@ -148,6 +215,20 @@ impl Settings {
             self.origin = Some(name.map_err(refused)?);
         }
         Ok(self)
+    }
+}
+
+impl Quorum {
+    fn overridden_by(self, table: &ApprovalTable, file: &TextFile<'_>) -> Result<Self, SettingsError> {
+        let t3 = table.quorum.as_ref().and_then(|quorum| quorum.t3).unwrap_or(self.t3);
+        if !(1..=2).contains(&t3) {
+            return Err(SettingsError::Quorum { file: file.name.to_owned() });
+        }
+        Ok(Self {
+            t3,
+            approver_differs: table.approver_differs.unwrap_or(self.approver_differs),
+            polkit_rule_at_t3: table.polkit_rule_at_t3.unwrap_or(self.polkit_rule_at_t3),
+        })
     }
 }
 
@@ -187,6 +268,13 @@ mod tests {
             "[audit]\norigin = 'a b'",
             "[audit]\norigin = ''",
             "[audit]\nname = 'a'",
+            "[approval]\nquorum.t3 = 0",
+            "[approval]\nquorum.t3 = 3",
+            "[approval]\nquorum.t2 = 2",
+            "[approval]\nquorum = 2",
+            "[approval]\napprover_differs = 'T3'",
+            "[approval]\napprover_differs = true",
+            "[approval]\npolkit_rule_at_t3 = 'yes'",
         ] {
             assert!(parse(&[text]).is_err(), "{text}");
         }
@@ -194,6 +282,19 @@ mod tests {
         assert!(parse(&["[audit]\nsegment_records = 1000000000"]).is_ok());
         let named = parse(&["[audit]\norigin = 'web1.example.com/countersign'"]).unwrap();
         assert_eq!(named.origin.unwrap().as_str(), "web1.example.com/countersign");
+    }
+
+    #[test]
+    fn what_an_approval_must_be_is_said_key_by_key() {
+        let nothing = parse(&["[approval]\nexpiry_s = 5"]).unwrap().quorum;
+        assert_eq!((nothing.of(Tier::T3), nothing.own_counts(Tier::T3), nothing.polkit_rule_at_t3), (1, true, false));
+        let two =
+            parse(&["[approval]\nquorum.t3 = 2\napprover_differs = 't3'", "[approval]\npolkit_rule_at_t3 = true"]);
+        let two = two.unwrap().quorum;
+        assert_eq!((two.of(Tier::T2), two.of(Tier::T3), two.polkit_rule_at_t3), (1, 2, true));
+        assert_eq!(Tier::ALL.map(|tier| two.own_counts(tier)), [true, true, true, false]);
+        let always = parse(&["[approval]\napprover_differs = 'always'"]).unwrap().quorum;
+        assert_eq!(Tier::ALL.map(|tier| always.own_counts(tier)), [false; 4]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::TextFile;
+use super::budget::{Allowance, Budget};
 use crate::caller::{Caller, Gid, Uid};
 use crate::profile::ProfileName;
 use crate::tier::Tier;
@@ -36,6 +37,8 @@ pub struct Grant {
     pub auto: Tier,
     /// The profiles that may be used; `None` for all.
     pub profiles: Option<Vec<ProfileName>>,
+    /// How much of the broker may be used.
+    pub budgets: Allowance,
 }
 
 /// Every grant in force.
@@ -59,6 +62,8 @@ struct Entry {
     ceiling: Tier,
     auto: Option<Tier>,
     profiles: Option<Vec<ProfileName>>,
+    #[serde(default)]
+    budgets: Allowance,
 }
 
 /// Why a grant file was refused.
@@ -98,6 +103,16 @@ pub enum GrantError {
         file: String,
         /// Which grant of the file, counting from 1.
         index: usize,
+    },
+    /// A budget is larger than any may be.
+    #[error("{file}: grant {index}: budgets.{} may be at most {}", budget.key(), budget.most())]
+    Budget {
+        /// The file.
+        file: String,
+        /// Which grant of the file, counting from 1.
+        index: usize,
+        /// Which budget.
+        budget: Budget,
     },
 }
 
@@ -149,6 +164,7 @@ impl Grant {
             ceiling: self.ceiling.max(other.ceiling),
             auto: self.auto.max(other.auto),
             profiles,
+            budgets: self.budgets.and(&other.budgets),
         }
     }
 
@@ -180,7 +196,10 @@ impl Entry {
         if auto > Tier::T1 || auto > self.ceiling {
             return Err(GrantError::Auto { file: file(), index });
         }
-        Ok(Grant { holder, ceiling: self.ceiling, auto, profiles: self.profiles })
+        if let Some(budget) = self.budgets.out_of_bounds() {
+            return Err(GrantError::Budget { file: file(), index, budget });
+        }
+        Ok(Grant { holder, ceiling: self.ceiling, auto, profiles: self.profiles, budgets: self.budgets })
     }
 }
 
@@ -231,6 +250,18 @@ mod tests {
     }
 
     #[test]
+    fn of_each_budget_the_larger_that_is_said_counts_and_silence_says_nothing() {
+        let text = "[[grant]]\ngroup='countersign'\nceiling='T2'\nbudgets = { jobs = 3, waiting = 0 }\n[[grant]]\nuser='agent'\nceiling='T2'\n[grant.budgets]\njobs = 64\nprompts_per_hour = 2";
+        let grants = parse(text).unwrap();
+        let limits = |gids: &[u32], budget| {
+            grants.for_ids(ids(1000, gids).0, &ids(1000, gids).1).unwrap().budgets.limits().of(budget)
+        };
+        assert_eq!((limits(&[900], Budget::Jobs), limits(&[], Budget::Jobs)), (64, 64));
+        assert_eq!((limits(&[900], Budget::PromptsPerHour), limits(&[900], Budget::Waiting)), (2, 0));
+        assert_eq!((limits(&[], Budget::Waiting), limits(&[900], Budget::T3PerDay)), (16, 20), "the defaults");
+    }
+
+    #[test]
     fn what_is_not_a_grant_is_refused() {
         for text in [
             "[[grant]]\nceiling='T2'",
@@ -244,6 +275,10 @@ mod tests {
             "[[grant]]\nuid=5",
             "[[grant]]\nuid=5\nceiling='T2'\nbudget=1",
             "[grant]\nuid=5\nceiling='T2'",
+            "[[grant]]\nuid=5\nceiling='T2'\n[grant.budgets]\njobs=65",
+            "[[grant]]\nuid=5\nceiling='T2'\n[grant.budgets]\njobs=-1",
+            "[[grant]]\nuid=5\nceiling='T2'\n[grant.budgets]\njobs='2'",
+            "[[grant]]\nuid=5\nceiling='T2'\n[grant.budgets]\njob=2",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

@@ -1,16 +1,26 @@
 //! The judge: policy, a classified request and the facts of the moment go in, a verdict comes out. SEC-1, SEC-3.
 //!
+//! ```text
+//!   state ▶ grant ▶ deny list ▶ hold ▶ mode ▶ ceiling ▶ profile ▶ narrowing ▶ memory ─▶ Allow, or Hold for a human
+//!     └───────┴─────────┴─────────┴──────┴───────┴─────────┴──────────┴──▶ Deny     └─▶ Silence
+//! ```
+//!
 //! Pure, and used twice: by the front before anything is asked of anybody, and by the launcher on the order that it
-//! received. The gates stand in the order of the code; the first that refuses is the one that is reported.
+//! received. The gates are a list, [`GATES`]; the first that refuses is the one that is reported, and a plan can be told
+//! them all. Whoever has no grant is told nothing else, and so is who was refused the same too often.
+
+mod gates;
 
 use crate::classify::Classification;
 use crate::code::{Code, Failure};
+use crate::policy::memory::Memory;
 use crate::policy::{Grant, Policy};
 use crate::profile::{ProfileName, Written};
 use crate::request::{Classified, Narrowing};
 use crate::run_state::RunState;
-use crate::target::Access;
 use crate::tier::{Ruling, Tier};
+
+pub use gates::{GATES, Gate};
 
 /// Whether the caller may have read untrusted or secret text since its session began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -31,6 +41,23 @@ pub struct Facts {
     pub taint: Taint,
     /// What the caller's grants give, or nothing.
     pub grant: Option<Grant>,
+    /// Whether the same was refused too often.
+    pub memory: Memory,
+}
+
+/// Everything that the judge looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// The policy in force.
+    pub policy: &'a Policy,
+    /// What the classifier said.
+    pub classification: &'a Classification,
+    /// The profile in which it would run.
+    pub profile: &'a ProfileName,
+    /// How the caller narrows it.
+    pub narrowing: &'a Narrowing,
+    /// The facts of the moment.
+    pub facts: &'a Facts,
 }
 
 /// The judge's leave to run without a human. Only [`judge`] makes one.
@@ -44,6 +71,15 @@ pub struct Needs {
     pub tier: Tier,
 }
 
+/// A gate that did not open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Which.
+    pub gate: Gate,
+    /// Why, and what would be allowed where that is safe to say.
+    pub failure: Failure,
+}
+
 /// What is to be done with a request.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
@@ -53,7 +89,7 @@ pub enum Verdict {
     /// A human must decide.
     Hold(Needs),
     /// Never, as things are.
-    Deny(Failure),
+    Deny(Refused),
     /// Not answered: no detail and no prompt.
     Silence,
 }
@@ -71,146 +107,55 @@ impl Verdict {
     }
 }
 
-/// Judges a classified request.
-pub fn judge(policy: &Policy, case: &Classified, facts: &Facts) -> Verdict {
-    judge_parts(policy, case.classification(), case.profile(), case.request().narrowing(), facts)
+impl<'a> Case<'a> {
+    /// The case of a classified request.
+    #[must_use]
+    pub fn of(policy: &'a Policy, case: &'a Classified, facts: &'a Facts) -> Self {
+        let (classification, narrowing) = (case.classification(), case.request().narrowing());
+        Self { policy, classification, profile: case.profile(), narrowing, facts }
+    }
+
+    const fn tier(&self) -> Option<Tier> {
+        self.classification.ruling.tier()
+    }
 }
 
-/// The same from the parts, for the launcher, which has an order and not a request.
-pub fn judge_parts(
-    policy: &Policy,
-    classification: &Classification,
-    profile: &ProfileName,
-    narrowing: &Narrowing,
-    facts: &Facts,
-) -> Verdict {
-    match gates(policy, classification, profile, narrowing, facts) {
-        Ok((grant, tier)) if runs_unasked(policy, profile, &grant, tier, facts.taint) => {
-            Verdict::Allow(Allowed(()), tier)
-        }
-        Ok((_, tier)) => Verdict::Hold(Needs { tier }),
-        Err(failure) => Verdict::Deny(failure),
+/// Judges a case.
+pub fn judge(case: &Case<'_>) -> Verdict {
+    let first = GATES.into_iter().find_map(|gate| gate.refuses(case));
+    let silent = case.facts.memory == Memory::Silent;
+    match (first, case.classification.ruling) {
+        (Some(refused), _) if refused.gate.is_about_the_broker_or_the_caller() => Verdict::Deny(refused),
+        (Some(_) | None, _) if silent => Verdict::Silence,
+        (Some(refused), _) => Verdict::Deny(refused),
+        (None, Ruling::Tier(tier)) if runs_unasked(case, tier) => Verdict::Allow(Allowed(()), tier),
+        (None, Ruling::Tier(tier)) => Verdict::Hold(Needs { tier }),
+        // Not reached: the gate of the deny list refuses it.
+        (None, Ruling::Deny) => Verdict::Silence,
+    }
+}
+
+/// Every gate that does not open, in order: for whoever wants to know all that stands in the way. Nothing more than the
+/// first is told to whom nothing is told.
+#[must_use]
+pub fn refusals(case: &Case<'_>) -> Vec<Refused> {
+    let all: Vec<Refused> = GATES.into_iter().filter_map(|gate| gate.refuses(case)).collect();
+    match all.iter().position(|refused| refused.gate == Gate::Grant) {
+        Some(at) => all.into_iter().skip(at).take(1).collect(),
+        None => all,
     }
 }
 
 /// A tier is not a label: what runs unasked also runs in a sandbox that bounds it, whatever profile a rule names.
-fn runs_unasked(policy: &Policy, profile: &ProfileName, grant: &Grant, tier: Tier, taint: Taint) -> bool {
-    let bounded = policy.profiles().get(profile).is_some_and(|profile| match (tier, profile.files.written) {
+fn runs_unasked(case: &Case<'_>, tier: Tier) -> bool {
+    let bounded = case.policy.profiles().get(case.profile).is_some_and(|profile| match (tier, profile.files.written) {
         (Tier::T0, Written::Nothing) | (Tier::T1, Written::Nothing | Written::Targets) => true,
         (Tier::T0, Written::Targets | Written::Listed | Written::Everything)
         | (Tier::T1, Written::Listed | Written::Everything)
         | (Tier::T2 | Tier::T3, _) => false,
     });
-    bounded && (tier == Tier::T0 || (tier <= grant.auto && taint == Taint::Clean))
-}
-
-fn gates(
-    policy: &Policy,
-    classification: &Classification,
-    profile: &ProfileName,
-    narrowing: &Narrowing,
-    facts: &Facts,
-) -> Result<(Grant, Tier), Failure> {
-    let refuse = |code, sentence: String| Err(Failure::new(code, sentence));
-    if facts.state == RunState::Red {
-        return refuse(
-            Code::Stopped,
-            "The broker is stopped: an operator clears it with `countersign clear`.".to_owned(),
-        );
-    }
-    let Some(grant) = facts.grant.clone() else {
-        return refuse(Code::AccessDenied, "You have no grant: ask an administrator for one.".to_owned());
-    };
-    let tier = match classification.ruling {
-        Ruling::Tier(tier) => tier,
-        Ruling::Deny => return refuse(Code::Denied, denied_sentence(classification)),
-    };
-    if facts.state == RunState::Amber && tier > Tier::T0 {
-        return refuse(
-            Code::Held,
-            "The broker is on hold and serves reads only: ask an operator to resume it.".to_owned(),
-        );
-    }
-    let mode = policy.settings().mode;
-    if tier > mode.ceiling() {
-        return refuse(
-            Code::ModeCeiling,
-            format!(
-                "This is {tier} and the server's mode is {mode}, which ends at {}: an administrator sets the mode in countersign.toml.",
-                mode.ceiling()
-            ),
-        );
-    }
-    if tier > grant.ceiling {
-        return refuse(
-            Code::Denied,
-            format!("This is {tier} and your grant ends at {}: ask an administrator for a wider grant.", grant.ceiling),
-        );
-    }
-    within_profile(policy, classification, profile, &grant)?;
-    within_narrowing(classification, tier, narrowing)?;
-    Ok((grant, tier))
-}
-
-fn denied_sentence(classification: &Classification) -> String {
-    let why = classification.evidence.iter().find(|evidence| classification.rules.first() == Some(&evidence.rule));
-    let says = why
-        .or_else(|| classification.evidence.first())
-        .map_or("it is on the deny list", |evidence| evidence.says.as_str());
-    format!("This is never done, with any approval: {}.", says.trim_end_matches('.'))
-}
-
-fn within_profile(
-    policy: &Policy,
-    classification: &Classification,
-    profile: &ProfileName,
-    grant: &Grant,
-) -> Result<(), Failure> {
-    if policy.profiles().get(profile).is_none() {
-        return Err(Failure::new(
-            Code::InvalidRequest,
-            format!("There is no profile {}: leave the profile out, or name one that is installed.", profile.as_str()),
-        ));
-    }
-    if !policy.profiles().is_within(profile, &classification.profile) {
-        return Err(Failure::new(
-            Code::InvalidRequest,
-            format!(
-                "The profile {} is not narrower than {}, which this needs: a profile can only narrow.",
-                profile.as_str(),
-                classification.profile.as_str()
-            ),
-        ));
-    }
-    if !grant.allows(profile) {
-        return Err(Failure::new(
-            Code::Denied,
-            format!(
-                "Your grant does not include the profile {}: ask an administrator for a wider grant.",
-                profile.as_str()
-            ),
-        ));
-    }
-    Ok(())
-}
-
-fn within_narrowing(classification: &Classification, tier: Tier, narrowing: &Narrowing) -> Result<(), Failure> {
-    if let Some(max) = narrowing.max_tier.filter(|max| tier > *max) {
-        return Err(Failure::new(
-            Code::Denied,
-            format!("This is {tier} and you allowed at most {max}: raise the limit if you meant it."),
-        ));
-    }
-    let Some(named) = &narrowing.targets else { return Ok(()) };
-    let written = |target: &&crate::target::Target| target.access == Access::Write;
-    if classification.targets.iter().filter(written).all(|target| named.contains(&target.name)) {
-        Ok(())
-    } else {
-        Err(Failure::new(
-            Code::Denied,
-            "This changes something that you did not name as a target: name it if you meant it.",
-        ))
-    }
+    let auto = case.facts.grant.as_ref().is_some_and(|grant| tier <= grant.auto);
+    bounded && (tier == Tier::T0 || (auto && case.facts.taint == Taint::Clean))
 }
 
 #[cfg(test)]

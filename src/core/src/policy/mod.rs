@@ -10,16 +10,18 @@
 //! Front and launcher parse the same files with this code and must arrive at the same [`Ruleset`]. All or
 //! nothing: one bad file and there is no policy.
 
+pub mod budget;
 mod document;
 mod grant;
 mod judge;
+pub mod memory;
 mod mode;
 
 use serde::{Deserialize, Serialize};
 
-pub use document::{Settings, SettingsError};
+pub use document::{ApproverDiffers, Quorum, Settings, SettingsError};
 pub use grant::{Grant, GrantError, Grants, Names};
-pub use judge::{Allowed, Facts, Needs, Taint, Verdict, judge, judge_parts};
+pub use judge::{Allowed, Case, Facts, GATES, Gate, Needs, Refused, Taint, Verdict, judge, refusals};
 pub use mode::{Mode, NotAMode};
 
 use crate::classify::{RuleFile, Rules, RulesError};

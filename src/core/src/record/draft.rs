@@ -10,7 +10,7 @@ use crate::digest::{Digest, NotCanonical, canonical};
 use crate::order::Order;
 use crate::outcome::{Ended, Outcome, Stream};
 use crate::plan::Pinned;
-use crate::policy::{Mode, Ruleset, Taint};
+use crate::policy::{Gate, Mode, Ruleset, Taint};
 use crate::record::{Asker, Executable, Hidden, Judgement, MAX_ERROR, MAX_NUMBER, Phase, Record, VERSION};
 use crate::redact;
 use crate::request::Classified;
@@ -139,7 +139,7 @@ impl Draft {
     pub fn intent(stamp: &Stamp, case: &Classified, order: &Order) -> Self {
         let (verdict, approvers) = match order.permission() {
             Permission::Grant => (Judgement::Allow, vec![]),
-            Permission::Human(approval) => (Judgement::Hold, vec![approval.approver.clone()]),
+            Permission::Human(approval) => (Judgement::Hold, approval.approvers.clone()),
         };
         let draft = Self::asked(stamp, Phase::Intent, case).with_plan(order.digest(), &order.plan().pinned);
         draft.with_verdict(verdict).with(|record| record.approvers = approvers)
@@ -177,6 +177,24 @@ impl Draft {
     #[must_use]
     pub fn with_failure(self, failure: &Failure) -> Self {
         self.with(|record| record.code = Some(failure.code)).with_error(&failure.sentence)
+    }
+
+    /// Adds which gate refused it.
+    #[must_use]
+    pub fn with_gate(self, gate: Gate) -> Self {
+        self.with(|record| record.gate = Some(gate))
+    }
+
+    /// Adds how often it was asked without an answer.
+    #[must_use]
+    pub fn with_times(self, times: u64) -> Self {
+        self.with(|record| record.times = Some(times.min(MAX_NUMBER)))
+    }
+
+    /// Adds whose latches are armed.
+    #[must_use]
+    pub fn with_tainted(self, tainted: Vec<Uid>) -> Self {
+        self.with(|record| record.tainted = tainted)
     }
 
     /// Adds what went wrong, redacted and cut to [`MAX_ERROR`] characters.
@@ -325,6 +343,8 @@ impl Draft {
             profile: None,
             verdict: None,
             code: None,
+            gate: None,
+            times: None,
             approvers: Vec::new(),
             refuser: None,
             executable: None,
@@ -340,6 +360,7 @@ impl Draft {
             error: None,
             who: None,
             why: None,
+            tainted: Vec::new(),
             software: None,
         });
         Self { record, opening: None }

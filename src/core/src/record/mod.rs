@@ -25,7 +25,7 @@ use crate::code::Code;
 use crate::digest::{Digest, decimal};
 use crate::outcome::{Ended, Layer, Stream};
 use crate::plan::PinnedFile;
-use crate::policy::{Mode, Ruleset, Taint, Verdict};
+use crate::policy::{Gate, Mode, Ruleset, Taint, Verdict};
 use crate::profile::ProfileName;
 use crate::redact;
 use crate::request::RequestId;
@@ -51,7 +51,7 @@ pub enum Kind {
     Configuration,
     /// Something was asked for.
     Request,
-    /// An operator acted on the broker itself.
+    /// Somebody acted on the broker itself, or on a user's latch.
     Control,
 }
 
@@ -278,6 +278,12 @@ pub struct Record {
     /// Why it did not run as asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
+    /// The gate of the policy that refused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
+    /// How often it was asked without an answer; only in a record of silence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
     /// Who said yes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvers: Vec<Approver>,
@@ -323,6 +329,9 @@ pub struct Record {
     /// Why, in that person's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Whose latches were armed already when the broker began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tainted: Vec<Uid>,
     /// The version of the broker's software.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub software: Option<String>,

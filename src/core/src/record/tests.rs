@@ -106,7 +106,7 @@ fn order(plan: Plan) -> Order {
     let digest = plan.digest().unwrap();
     let approver = Approver { uid: Uid::ROOT, kind: ApprovalKind::Challenge, latency_ms: 9 };
     let (granted, expires) = (Moment::from_millis(1), Moment::from_millis(2_000_000));
-    let approval = Approval { id: RequestId::from_random(8), digest, approver, granted, expires };
+    let approval = Approval { id: RequestId::from_random(8), digest, approvers: vec![approver], granted, expires };
     let approved = Approved::by_human(approval, plan, digest).unwrap();
     Order::seal(approved, &policy(), RunState::Green, Moment::from_millis(2)).unwrap()
 }
@@ -143,6 +143,7 @@ fn all() -> Vec<Draft> {
         intent.record().interrupted(&stamp()),
         result,
         Draft::end(&stamp(), "stopped"),
+        Draft::start(&stamp(), "0.1.0").with_tainted(vec![Uid::ROOT]),
     ]
 }
 

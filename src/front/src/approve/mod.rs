@@ -1,8 +1,8 @@
 //! Approve: how a human says yes. SEC-2, SEC-12.
 //!
 //! ```text
-//!   held request ─┬─ in place: a dialog in the caller's session ──┐
-//!                 └─ queued: a dialog before an administrator ────┼─▶ the first answer, once ──▶ Approval
+//!   held request ─┬─ in place: a dialog in the caller's session ──┐  a no, or as many yes
+//!                 └─ queued: a dialog before an administrator ────┼─▶ as it takes, once ──▶ Approval
 //!                    expiry, withdrawal, stop ────────────────────┘
 //! ```
 //!
@@ -89,13 +89,4 @@ pub(crate) trait Humans: Send + Sync {
         dialog: Dialog,
         over: Soon<'a, ()>,
     ) -> Soon<'a, Reply>;
-}
-
-/// What a yes must be for this tier: what cannot be undone needs somebody who typed a password for it.
-pub(crate) fn suffices(kind: ApprovalKind, tier: Tier) -> bool {
-    match (kind, tier) {
-        (ApprovalKind::Challenge, Tier::T0 | Tier::T1 | Tier::T2 | Tier::T3)
-        | (ApprovalKind::PolkitRule, Tier::T0 | Tier::T1 | Tier::T2) => true,
-        (ApprovalKind::PolkitRule, Tier::T3) => false,
-    }
 }

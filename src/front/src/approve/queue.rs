@@ -1,8 +1,8 @@
 //! Queue: a held request waits here for the first answer, and for nothing longer than its expiry.
 //!
 //! ```text
-//!   in place ──┐                       ┌─▶ Approval, minted here, to the one task that waits
-//!   Approve ───┼─▶ Slot (first wins) ──┼─▶ Refused
+//!   in place ──┐  as many yes as it    ┌─▶ Approval, minted here, to the one task that waits
+//!   Approve ───┼─▶ takes, or one no ───┼─▶ Refused
 //!   Refuse ────┘                       └─▶ the dialogs of the others close
 //!   expiry, withdrawal ────────────────────▶ Expired, Cancelled, Stopped
 //! ```
@@ -36,38 +36,91 @@ pub(crate) enum Answer {
     Closed,
 }
 
-/// Where the first answer to one request goes.
+/// What all answers together come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decided {
+    /// As many different people as it takes said yes, in this order.
+    Yes(Vec<Approver>),
+    /// Somebody said no.
+    No {
+        /// Who.
+        by: Uid,
+        /// The sentence for the caller.
+        sentence: String,
+    },
+    /// It was asked under a policy that is no longer in force.
+    Outdated,
+    /// Nobody decides any more.
+    Closed,
+}
+
+/// What was answered so far.
+#[derive(Debug, Clone, Default)]
+struct Answers {
+    yes: Vec<Approver>,
+    decided: Option<Decided>,
+}
+
+/// Where the answers to one request go.
 #[derive(Debug)]
-pub(crate) struct Slot(watch::Sender<Option<Answer>>);
+pub(crate) struct Slot {
+    /// How many different people must say yes; at least one.
+    needed: u8,
+    answers: watch::Sender<Answers>,
+}
 
 impl Slot {
-    /// No answer yet.
-    pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(None))
+    /// No answer yet, and so many different people must say yes.
+    pub(crate) fn new(needed: u8) -> Self {
+        Self { needed, answers: watch::Sender::new(Answers::default()) }
     }
 
-    /// Gives an answer; says whether it was the first.
+    /// Gives an answer; says whether it counted: nothing is decided yet, and the same person did not say yes before.
     pub(crate) fn give(&self, answer: Answer) -> bool {
-        self.0.send_if_modified(|slot| {
-            let first = slot.is_none();
-            if first {
-                *slot = Some(answer);
-            }
-            first
-        })
+        let needed = usize::from(self.needed);
+        self.answers.send_if_modified(|answers| answers.take(answer, needed))
     }
 
     /// Whether an answer still counts.
     pub(crate) fn is_open(&self) -> bool {
-        self.0.borrow().is_none()
+        self.answers.borrow().decided.is_none()
     }
 
-    /// Comes back with the answer once there is one.
-    pub(crate) async fn answer(&self) -> Answer {
-        let mut follow = self.0.subscribe();
+    /// Whether this user said yes already.
+    pub(crate) fn has_yes_of(&self, uid: Uid) -> bool {
+        self.answers.borrow().yes.iter().any(|approver| approver.uid == uid)
+    }
+
+    /// How many people have said yes, and how many it takes.
+    pub(crate) fn progress(&self) -> (usize, u8) {
+        (self.answers.borrow().yes.len(), self.needed)
+    }
+
+    /// Comes back once it is decided.
+    pub(crate) async fn decided(&self) -> Decided {
+        let mut follow = self.answers.subscribe();
         // The sender is in `self`, so waiting cannot fail.
-        let answer = follow.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone());
-        answer.unwrap_or(Answer::Closed)
+        let answers = follow.wait_for(|answers| answers.decided.is_some()).await.ok();
+        answers.and_then(|answers| answers.decided.clone()).unwrap_or(Decided::Closed)
+    }
+}
+
+impl Answers {
+    fn take(&mut self, answer: Answer, needed: usize) -> bool {
+        if self.decided.is_some() {
+            return false;
+        }
+        match answer {
+            Answer::Yes(approver) if self.yes.iter().any(|before| before.uid == approver.uid) => return false,
+            Answer::Yes(approver) => {
+                self.yes.push(approver);
+                self.decided = (self.yes.len() >= needed).then(|| Decided::Yes(self.yes.clone()));
+            }
+            Answer::No { by, sentence } => self.decided = Some(Decided::No { by, sentence }),
+            Answer::Outdated => self.decided = Some(Decided::Outdated),
+            Answer::Closed => self.decided = Some(Decided::Closed),
+        }
+        true
     }
 }
 
@@ -100,7 +153,7 @@ pub(crate) async fn wait(
     let waited = tokio::select! {
         biased;
         failure = withdrawn => Err(failure.into()),
-        answer = slot.answer() => settle(answer, digest, expires),
+        decided = slot.decided() => settle(decided, digest, expires),
         () = tokio::time::sleep(left) => Err(Failure::new(Code::Expired, "Nobody decided in time: ask again.").into()),
     };
     slot.give(Answer::Closed);
@@ -108,18 +161,18 @@ pub(crate) async fn wait(
 }
 
 /// An approval is void when the request is; there is no longer-lived one.
-fn settle(answer: Answer, digest: Digest, expires: Moment) -> Result<Approval, NotApproved> {
-    match answer {
-        Answer::Yes(approver) => {
-            Ok(Approval { id: clock::new_id()?, digest, approver, granted: clock::now(), expires })
+fn settle(decided: Decided, digest: Digest, expires: Moment) -> Result<Approval, NotApproved> {
+    match decided {
+        Decided::Yes(approvers) => {
+            Ok(Approval { id: clock::new_id()?, digest, approvers, granted: clock::now(), expires })
         }
-        Answer::No { by, sentence } => {
+        Decided::No { by, sentence } => {
             Err(NotApproved { failure: Failure::new(Code::Refused, sentence), refuser: Some(by) })
         }
-        Answer::Outdated => {
+        Decided::Outdated => {
             Err(Failure::new(Code::Changed, "The policy changed since this was planned: ask again.").into())
         }
-        Answer::Closed => Err(Failure::new(Code::Cancelled, "The request is over.").into()),
+        Decided::Closed => Err(Failure::new(Code::Cancelled, "The request is over.").into()),
     }
 }
 
@@ -146,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_answer_wins_and_the_second_is_told_so() {
-        let slot = Slot::new();
+        let slot = Slot::new(1);
         assert!(slot.give(yes()));
         assert!(!slot.give(Answer::No { by: Uid::ROOT, sentence: String::new() }));
         let approval = wait(&slot, DIGEST, soon(), std::future::pending()).await.unwrap();
@@ -156,7 +209,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_withdrawal_beats_a_yes() {
-        let slot = Slot::new();
+        let slot = Slot::new(1);
         assert!(slot.give(yes()));
         let withdrawn = async { Failure::new(Code::Cancelled, "") };
         assert_eq!(wait(&slot, DIGEST, soon(), withdrawn).await.unwrap_err().failure.code, Code::Cancelled);
@@ -164,15 +217,36 @@ mod tests {
 
     #[tokio::test]
     async fn after_the_expiry_no_answer_counts() {
-        let slot = Slot::new();
+        let slot = Slot::new(1);
         let expired = wait(&slot, DIGEST, clock::now(), std::future::pending()).await.unwrap_err();
         assert_eq!(expired.failure.code, Code::Expired);
         assert!(!slot.give(yes()));
     }
 
     #[tokio::test]
+    async fn two_people_means_two_people() {
+        let by = |uid| Answer::Yes(Approver { uid, kind: ApprovalKind::Challenge, latency_ms: 1 });
+        let other = Uid::try_from(1000).unwrap();
+        let slot = Slot::new(2);
+        assert!(slot.give(yes()) && slot.is_open() && slot.has_yes_of(Uid::ROOT));
+        assert!(!slot.give(yes()), "the same person twice is one");
+        assert_eq!((slot.progress(), slot.has_yes_of(other)), ((1, 2), false));
+        assert!(slot.give(by(other)) && !slot.is_open());
+        let approval = wait(&slot, DIGEST, soon(), std::future::pending()).await.unwrap();
+        assert_eq!(approval.approvers.iter().map(|approver| approver.uid).collect::<Vec<_>>(), [Uid::ROOT, other]);
+    }
+
+    #[tokio::test]
+    async fn one_no_beats_the_first_of_two_yes() {
+        let slot = Slot::new(2);
+        assert!(slot.give(yes()) && slot.give(Answer::No { by: Uid::ROOT, sentence: "no".to_owned() }));
+        let refused = wait(&slot, DIGEST, soon(), std::future::pending()).await.unwrap_err();
+        assert_eq!(refused.failure.code, Code::Refused);
+    }
+
+    #[tokio::test]
     async fn a_refusal_names_who_refused() {
-        let slot = Slot::new();
+        let slot = Slot::new(1);
         assert!(slot.give(Answer::No { by: Uid::ROOT, sentence: "no".to_owned() }));
         let refused = wait(&slot, DIGEST, soon(), std::future::pending()).await.unwrap_err();
         assert_eq!((refused.failure.code, refused.refuser), (Code::Refused, Some(Uid::ROOT)));

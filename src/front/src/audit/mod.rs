@@ -19,6 +19,7 @@ use countersign_core::record::{Draft, Entry, Stamp};
 use tokio::sync::oneshot;
 
 use crate::clock::{self, Boot};
+use crate::recall::{Recalled, recall};
 use crate::standing::Standing;
 use checkpoints::Checkpoints;
 use journal::Journal;
@@ -35,7 +36,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// Opens the log in this directory, writes the first records of this run, closes what an earlier run left open as
-    /// interrupted, and keeps the changes of the log's key that it does not have.
+    /// interrupted, and keeps the changes of the log's key that it does not have. Also says what the log knows of before.
     ///
     /// # Errors
     /// The log is not ours, not whole, or cannot be written.
@@ -45,20 +46,21 @@ impl Ledger {
         standing: Arc<Standing>,
         policy: &Policy,
         handovers: &[Handover],
-        first: impl FnOnce(&Stamp) -> Vec<Draft>,
-    ) -> Result<Self, StoreError> {
+        first: impl FnOnce(&Stamp, &Recalled) -> Vec<Draft>,
+    ) -> Result<(Self, Recalled), StoreError> {
         let mut store = Store::open(directory)?;
         let journal = Journal::connect();
         let stamp = stamp(&boot, &standing, policy);
+        let recalled = recall(&store.reader()?, stamp.time)?;
         let (handovers, rotated): (Vec<_>, Vec<_>) =
             checkpoints::unknown(&store, handovers, &stamp)?.into_iter().unzip();
-        let first: Vec<Draft> = first(&stamp).into_iter().chain(rotated).collect();
+        let first: Vec<Draft> = first(&stamp, &recalled).into_iter().chain(rotated).collect();
         store.begin(&stamp, &first)?;
         // After their records, so that a crash between the two tells of a change twice and not never.
         handovers.iter().for_each(|handover| checkpoints::keep(&mut store, handover));
         first.iter().for_each(|draft| journal.tell(draft));
         let writer = Writer::start(store, policy.settings().segment_records)?;
-        Ok(Self { writer, journal, boot, standing, checkpoints: Checkpoints::new() })
+        Ok((Self { writer, journal, boot, standing, checkpoints: Checkpoints::new() }, recalled))
     }
 
     /// The circumstances of a record that is made now.

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use countersign_core::code::Failure;
 use countersign_core::outcome::{Ended, Outcome, Stream};
 use countersign_core::policy::Ruleset;
 use countersign_core::receipt::Receipt;
@@ -70,7 +71,16 @@ pub(super) fn ticket(ticket: &Ticket, may_touch: &str) -> Keys {
         ("executable_sha256", text(&ticket.plan.pinned.executable.sha256.to_string())),
         ("receipt", text(&ticket.end().map(|end| receipt(&end.receipt)).unwrap_or_default())),
     ]);
+    let (approvals, needed) = ticket.slot.progress();
+    keys.insert("approvals", Variant::from(u32::try_from(approvals).unwrap_or(u32::MAX)));
+    keys.insert("approvals_needed", Variant::from(u32::from(needed)));
     keys
+}
+
+/// Everything that stands in the way of a plan, as codes and sentences, in the order of the gates.
+pub(super) fn against(shown: &Shown) -> (&'static str, Variant<'static>) {
+    let each = |failure: &Failure| (failure.code.name().to_owned(), failure.sentence.clone());
+    ("against", Variant::from(shown.against.iter().map(each).collect::<Vec<_>>()))
 }
 
 fn of_case(case: &countersign_core::request::Classified) -> Keys {

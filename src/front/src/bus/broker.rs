@@ -31,8 +31,11 @@ impl Broker {
     async fn plan(&self, request: Dictionary, #[zbus(header)] header: Header<'_>) -> Result<Keys> {
         let call = self.0.enter(&header).await?;
         let ask = self.ask(&call.caller, request).await?;
+        let all = ask.all;
         let shown = self.0.pipeline.plan(&call.caller, ask).await?;
-        Ok(answers::shown(&shown))
+        let mut keys = answers::shown(&shown);
+        keys.extend(all.then(|| answers::against(&shown)));
+        Ok(keys)
     }
 
     #[zbus(out_args("object"))]
@@ -44,6 +47,10 @@ impl Broker {
     ) -> Result<OwnedObjectPath> {
         let call = self.0.enter(&header).await?;
         let ask = self.ask(&call.caller, request).await?;
+        if ask.all {
+            let failure = Failure::new(Code::InvalidRequest, "The key all is for a plan: leave it out.");
+            return Err(self.0.pipeline.reject(&call.caller, failure).await.into());
+        }
         let person = match dialog_of(&header) {
             Dialog::Allowed => Some(self.0.person(&header, &call.caller)?),
             Dialog::Never => None,
@@ -60,7 +67,7 @@ impl Broker {
 
     async fn mark_tainted(&self, #[zbus(header)] header: Header<'_>) -> Result<()> {
         let call = self.0.enter(&header).await?;
-        Ok(control::mark_tainted(&self.0.pipeline, &call.caller).await?)
+        Ok(control::mark_tainted(&self.0.pipeline, &call.caller, "").await?)
     }
 
     /// Never gated: whoever may ask for anything may stop everything, in every state.

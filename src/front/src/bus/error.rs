@@ -56,6 +56,7 @@ const fn name(code: Code) -> &'static str {
         Code::Stopped => "org.countersign.Error.Stopped",
         Code::Held => "org.countersign.Error.Held",
         Code::OverBudget => "org.countersign.Error.OverBudget",
+        Code::Silenced => "org.countersign.Error.Silenced",
         Code::NoApprover => "org.countersign.Error.NoApprover",
         Code::Cancelled => "org.countersign.Error.Cancelled",
         Code::AuditUnavailable => "org.countersign.Error.AuditUnavailable",

@@ -11,6 +11,7 @@ use zbus::object_server::SignalEmitter;
 use super::answers::{self, Keys};
 use super::error::Result;
 use super::hall::Hall;
+use crate::control::mark_tainted;
 use crate::tickets::{Phase, Ticket, Withdrawal};
 
 /// A request's object. It goes when the ticket goes.
@@ -63,7 +64,11 @@ impl Request {
         };
         let end = end.ok_or_else(|| Failure::new(Code::Cancelled, "You left before the request was over."))?;
         match &end.result {
-            Ok(ran) => Ok(answers::ran(&self.ticket, ran, &end.receipt)),
+            Ok(ran) => {
+                // Whoever collects the output has read it, be it the owner long after or somebody who may inspect.
+                mark_tainted(&self.hall.pipeline, &call.caller, "it collected output").await?;
+                Ok(answers::ran(&self.ticket, ran, &end.receipt))
+            }
             Err(failure) => Err(failure.clone().into()),
         }
     }

@@ -39,9 +39,10 @@ impl Dictionary {
         let narrowing = keys.narrowing()?;
         let sinks = Sinks { stdout: keys.sink("stdout")?, stderr: keys.sink("stderr")? };
         let detached = keys.truth("detach")?.unwrap_or(false);
+        let all = keys.truth("all")?.unwrap_or(false);
         keys.nothing_left()?;
         let action = Action { argv, cwd, env, stdin: stdin_digest, timeout_ms };
-        Ok(Ask { action, claims, narrowing, directory, detached, files: Files { stdin, sinks } })
+        Ok(Ask { action, claims, narrowing, directory, detached, all, files: Files { stdin, sinks } })
     }
 
     /// Whether a descriptor is among the values, so that looking at it may take time.

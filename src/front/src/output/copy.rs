@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, FileType, OFlags, StatxFlags, fcntl_getfl, statx};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 
-use crate::bounds::Place;
+use crate::budget::Held;
 
 /// How many chunks may wait for the thread.
 const QUEUE: usize = 2;
@@ -71,7 +71,7 @@ pub(super) struct Copy {
 }
 
 /// Starts the thread.
-pub(super) fn start(sink: Sink, place: Arc<Place>) -> io::Result<Copy> {
+pub(super) fn start(sink: Sink, place: Arc<Held>) -> io::Result<Copy> {
     let (chunks, queue) = channel(QUEUE);
     let (tell_done, done) = oneshot::channel();
     let given_up = Arc::new(AtomicBool::new(false));

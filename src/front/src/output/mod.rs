@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) use copy::Sink;
 
-use crate::bounds::Place;
+use crate::budget::Held;
 
 /// How many bytes of each stream are kept for callers that passed no descriptor.
 pub(crate) const PREVIEW: usize = 64 * 1_024;
@@ -101,7 +101,7 @@ impl Cap {
 ///
 /// # Errors
 /// The kernel gave no pipe or no thread.
-pub(crate) fn capture(sinks: Sinks, most: u64, place: &Arc<Place>) -> io::Result<(Ends, Capture)> {
+pub(crate) fn capture(sinks: Sinks, most: u64, place: &Arc<Held>) -> io::Result<(Ends, Capture)> {
     let (ended, end) = watch::channel(None);
     let (tell_over, over) = watch::channel(false);
     let cap = Arc::new(Cap { written: AtomicU64::new(0), most, over: tell_over });

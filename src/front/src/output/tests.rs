@@ -7,14 +7,20 @@ use std::time::Instant;
 
 use countersign_core::caller::Uid;
 use countersign_core::digest::Digest;
+use countersign_core::policy::budget::{Accounts, Allowance, Charge};
 
 use super::*;
-use crate::bounds::Quota;
+use crate::budget::Budgets;
 
 const NO_CAP: u64 = u64::MAX;
 
-fn place() -> Arc<Place> {
-    Arc::new(Quota::new("jobs", 1, 1).take(Uid::ROOT).unwrap())
+/// The only place for a job.
+fn held(budgets: &Budgets) -> Result<Held, countersign_core::code::Failure> {
+    budgets.reserve(Uid::ROOT, &Allowance::default().limits(), Charge { jobs: 16, ..Charge::NONE })
+}
+
+fn place() -> Arc<Held> {
+    Arc::new(held(&Budgets::new(Accounts::default())).unwrap())
 }
 
 fn begin(sinks: Sinks, most: u64) -> (Ends, Capture) {
@@ -85,8 +91,8 @@ async fn a_reader_that_does_not_read_is_given_up_after_a_while() {
     // The caller's pipe is full already, and its description stays as it was: waiting.
     let mut filler = writer.try_clone().unwrap();
     filler.write_all(&[0; 65_536]).unwrap();
-    let quota = Quota::new("jobs", 1, 1);
-    let place = Arc::new(quota.take(Uid::ROOT).unwrap());
+    let budgets = Budgets::default();
+    let place = Arc::new(held(&budgets).unwrap());
     let (ends, capture) = capture(Sinks { stdout: sink(writer.into()), stderr: None }, NO_CAP, &place).unwrap();
     drop(place);
     job(ends.stdout, b"late".to_vec()).await.unwrap();
@@ -97,7 +103,7 @@ async fn a_reader_that_does_not_read_is_given_up_after_a_while() {
     assert!(since.elapsed() >= GRACE && since.elapsed() < GRACE * 2);
     // The thread gives its place back soon after.
     tokio::time::timeout(Duration::from_secs(5), async {
-        while quota.take(Uid::ROOT).is_err() {
+        while held(&budgets).is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })

@@ -3,6 +3,7 @@
 use countersign_core::approval::Approver;
 use countersign_core::code::{Code, Failure};
 use countersign_core::outcome::{Ended, Outcome};
+use countersign_core::policy::memory::Refuser;
 use countersign_core::receipt::{Receipt, Recorded};
 use countersign_core::record::Draft;
 
@@ -23,9 +24,12 @@ impl Pipeline {
             .with_taint(self.latches.of(ticket.owner()))
             .with_failure(&failure);
         let draft = refuser.into_iter().fold(draft, Draft::with_refuser);
+        if failure.code == Code::Refused {
+            self.silence.note(ticket.owner(), draft.record(), Refuser::Human);
+        }
         // The request is over either way; a log that cannot be written makes the state amber.
         let audit = self.ledger.write(draft).await.ok();
-        End { receipt: not_run(ticket, &failure, None, audit), result: Err(failure) }
+        End { receipt: not_run(ticket, &failure, Vec::new(), audit), result: Err(failure) }
     }
 }
 
@@ -33,10 +37,10 @@ impl Pipeline {
 pub(super) fn not_run(
     ticket: &Ticket,
     failure: &Failure,
-    approver: Option<Approver>,
+    approvers: Vec<Approver>,
     audit: Option<Recorded>,
 ) -> Receipt {
-    Receipt { code: Some(failure.code), sentence: failure.sentence.clone(), approver, audit, ..blank(ticket) }
+    Receipt { code: Some(failure.code), sentence: failure.sentence.clone(), approvers, audit, ..blank(ticket) }
 }
 
 /// The receipt of a request that ran, and what its caller is answered.
@@ -44,14 +48,14 @@ pub(super) fn ran(
     ticket: &Ticket,
     outcome: Outcome,
     output: Output,
-    approver: Option<Approver>,
+    approvers: Vec<Approver>,
     audit: Option<Recorded>,
 ) -> End {
     let failure = failure_of(&outcome.ended);
     let receipt = Receipt {
         code: failure.as_ref().map(|failure| failure.code),
         sentence: failure.as_ref().map_or_else(|| sentence_of(&outcome.ended), |failure| failure.sentence.clone()),
-        approver,
+        approvers,
         enforced: outcome.enforced.clone(),
         ended: Some(outcome.ended.clone()),
         stdout: Some(output.stdout.stream.clone()),
@@ -79,7 +83,7 @@ fn blank(ticket: &Ticket) -> Receipt {
         code: None,
         sentence: String::new(),
         rules: ticket.case.classification().rules.clone(),
-        approver: None,
+        approvers: Vec::new(),
         enforced: Vec::new(),
         ended: None,
         stdout: None,

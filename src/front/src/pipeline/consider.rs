@@ -6,29 +6,36 @@ use countersign_core::caller::Caller;
 use countersign_core::code::{Code, Failure};
 use countersign_core::digest::Digest;
 use countersign_core::plan::{Circumstances, Plan};
-use countersign_core::policy::{Facts, Policy, Taint, Verdict, judge};
+use countersign_core::policy::budget::{Charge, Limits};
+use countersign_core::policy::memory::{Deed, Refuser};
+use countersign_core::policy::{Case, Facts, Policy, Verdict, judge, refusals};
 use countersign_core::record::{Draft, Judgement, Stamp};
 use countersign_core::request::{Classified, Request};
 use countersign_core::tier::Tier;
 
 use super::Pipeline;
 use crate::ask::{Ask, DirectoryId, invalid};
-use crate::bounds::Place;
+use crate::budget::Held;
 use crate::clock;
+use crate::silence::{RECORD_EVERY, no_answer};
 
-/// A request with its verdict.
+/// A request with its verdict, which is to allow it or to hold it.
 pub(super) struct Considered {
     case: Classified,
     verdict: Verdict,
-    /// The caller's latch when it was judged.
-    taint: Taint,
-    /// A held request's place among those that wait.
-    place: Option<Place>,
+    tier: Tier,
+    limits: Limits,
 }
 
-/// An ending before there was a ticket, with its one record.
+/// A request and what was found about it.
+struct Found {
+    case: Classified,
+    facts: Facts,
+}
+
+/// An ending before there was a ticket, with its one record, unless silence was recorded a moment ago.
 pub(super) struct Ending {
-    draft: Draft,
+    draft: Option<Draft>,
     failure: Failure,
 }
 
@@ -39,10 +46,10 @@ pub(crate) struct Shown {
     pub(crate) case: Classified,
     /// What the judge said.
     pub(crate) judgement: Judgement,
-    /// The caller's latch when it was judged.
-    pub(crate) taint: Taint,
     /// Why it would not run as things are; a held request has one too.
     pub(crate) failure: Option<Failure>,
+    /// Everything that stands in the way, in the order of the gates; the first is `failure`.
+    pub(crate) against: Vec<Failure>,
     /// The plan and its digest, unless it was denied before anything was looked at.
     pub(crate) drawn: Option<(Plan, Digest)>,
     /// The policy under which all this was said.
@@ -51,32 +58,26 @@ pub(crate) struct Shown {
 
 impl Shown {
     pub(super) fn draft(&self, stamp: &Stamp) -> Draft {
-        let draft = Draft::planned(stamp, &self.case).with_verdict(self.judgement).with_taint(self.taint);
+        let draft = Draft::planned(stamp, &self.case).with_verdict(self.judgement);
         let draft = self.failure.iter().fold(draft, Draft::with_failure);
         self.drawn.iter().fold(draft, |draft, (plan, digest)| draft.with_plan(*digest, &plan.pinned))
     }
 }
 
 impl Considered {
-    pub(super) fn into_parts(self) -> (Classified, Verdict, Option<Place>) {
-        (self.case, self.verdict, self.place)
+    pub(super) fn into_parts(self) -> (Classified, Verdict) {
+        (self.case, self.verdict)
+    }
+
+    /// What it costs to take it in.
+    pub(super) const fn charge(&self) -> Charge {
+        Charge::request(self.tier, matches!(self.verdict, Verdict::Hold(_)))
     }
 
     /// The ending of this request for that reason.
     pub(super) fn ending(&self, stamp: &Stamp, failure: Failure) -> Ending {
-        let draft = Draft::finished(stamp, &self.case).with_verdict((&self.verdict).into()).with_taint(self.taint);
-        let draft = draft.with_failure(&failure);
-        Ending { draft, failure }
-    }
-
-    /// The tier at which it may go on, or why it may not.
-    fn passed(&self) -> Result<Tier, Failure> {
-        match &self.verdict {
-            Verdict::Allow(_, tier) => Ok(*tier),
-            Verdict::Hold(needs) => Ok(needs.tier),
-            Verdict::Deny(failure) => Err(failure.clone()),
-            Verdict::Silence => Err(no_answer()),
-        }
+        let draft = Draft::finished(stamp, &self.case).with_verdict((&self.verdict).into()).with_failure(&failure);
+        Ending { draft: Some(draft), failure }
     }
 }
 
@@ -84,11 +85,28 @@ impl Pipeline {
     /// The ending of what is no request. Who may not ask at all is told that and nothing else.
     pub(super) fn rejected(&self, policy: &Policy, caller: &Caller, failure: Failure) -> Ending {
         let failure = if policy.grants().of(caller).is_some() { failure } else { no_grant() };
-        Ending { draft: Draft::rejected(&self.ledger.stamp(policy), caller, &failure), failure }
+        Ending { draft: Some(Draft::rejected(&self.ledger.stamp(policy), caller, &failure)), failure }
     }
 
-    /// Request, classify, judge.
-    pub(super) fn consider(&self, policy: &Policy, caller: &Caller, ask: &Ask) -> Result<Considered, Box<Ending>> {
+    /// Bounds, request, run state, classify, judge.
+    pub(super) fn consider(
+        self: &Arc<Self>,
+        policy: &Policy,
+        caller: &Caller,
+        ask: &Ask,
+    ) -> Result<Considered, Box<Ending>> {
+        let Found { case, facts } = self.find(policy, caller, ask)?;
+        let verdict = judge(&Case::of(policy, &case, &facts));
+        let tier = match &verdict {
+            Verdict::Allow(_, tier) => *tier,
+            Verdict::Hold(needs) => needs.tier,
+            Verdict::Deny(_) | Verdict::Silence => return Err(Box::new(self.denied(policy, &case, &verdict))),
+        };
+        Ok(Considered { case, verdict, tier, limits: limits(&facts) })
+    }
+
+    /// What is asked as a request, and the facts of the moment.
+    fn find(&self, policy: &Policy, caller: &Caller, ask: &Ask) -> Result<Found, Box<Ending>> {
         let rejected = |failure: Failure| Box::new(self.rejected(policy, caller, failure));
         self.standing.admits().map_err(rejected)?;
         let id = clock::new_id().map_err(rejected)?;
@@ -97,26 +115,59 @@ impl Pipeline {
             Request::new(id, salt, caller.clone(), ask.action.clone(), ask.claims.clone(), ask.narrowing.clone());
         let request = request.map_err(|error| rejected(invalid(&error)))?;
         let case = request.classify(policy.rules());
+        let deed = || Deed::of(Draft::finished(&self.ledger.stamp(policy), &case).record());
         let facts = Facts {
             state: self.standing.state(),
             taint: self.latches.of(caller.uid),
             grant: policy.grants().of(caller),
+            memory: self.silence.towards(caller.uid, deed),
         };
-        let verdict = judge(policy, &case, &facts);
-        Ok(Considered { case, verdict, taint: facts.taint, place: None })
+        Ok(Found { case, facts })
     }
 
-    /// Whether it may go on at all; a held request takes its place among those that wait.
-    pub(super) fn admit(&self, policy: &Policy, mut considered: Considered) -> Result<Considered, Box<Ending>> {
-        let place = considered.passed().and_then(|_| match &considered.verdict {
-            Verdict::Hold(_) => self.waiting.take(considered.case.request().caller().uid).map(Some),
-            Verdict::Allow(..) | Verdict::Deny(_) | Verdict::Silence => Ok(None),
-        });
-        match place {
-            Ok(place) => considered.place = place,
-            Err(failure) => return Err(Box::new(considered.ending(&self.ledger.stamp(policy), failure))),
+    /// The ending of what the judge denied, or does not answer.
+    fn denied(self: &Arc<Self>, policy: &Policy, case: &Classified, verdict: &Verdict) -> Ending {
+        let draft = Draft::finished(&self.ledger.stamp(policy), case).with_verdict(verdict.into());
+        match verdict {
+            Verdict::Deny(refused) => {
+                let draft = draft.with_gate(refused.gate).with_failure(&refused.failure);
+                if refused.gate.is_policy() {
+                    self.silence.note(case.request().caller().uid, draft.record(), Refuser::Policy);
+                }
+                Ending { draft: Some(draft), failure: refused.failure.clone() }
+            }
+            Verdict::Allow(..) | Verdict::Hold(_) | Verdict::Silence => {
+                let due = self.keep_silent(case, Deed::of(draft.record()));
+                let draft = due.then(|| draft.with_failure(&no_answer()).with_times(1));
+                Ending { draft, failure: no_answer() }
+            }
         }
-        Ok(considered)
+    }
+
+    /// Counts that nobody was answered; says whether that is recorded at once. What comes within the next minute is
+    /// counted and recorded at its end, and so on until nothing came.
+    fn keep_silent(self: &Arc<Self>, case: &Classified, deed: Option<Deed>) -> bool {
+        let uid = case.request().caller().uid;
+        let Some(deed) = deed else { return true };
+        if !self.silence.kept(uid, deed) {
+            return false;
+        }
+        let (pipeline, case) = (Arc::clone(self), case.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(RECORD_EVERY).await;
+                let Some(times) = pipeline.silence.unrecorded(uid, deed) else { return };
+                let draft = Draft::finished(&pipeline.ledger.stamp(&pipeline.policy()), &case);
+                let draft = draft.with_verdict(Judgement::Silence).with_failure(&no_answer()).with_times(times);
+                drop(pipeline.ledger.write(draft).await);
+            }
+        });
+        true
+    }
+
+    /// Takes what the request costs, or nothing.
+    pub(super) fn reserve(&self, considered: &Considered) -> Result<Held, Failure> {
+        self.budgets.reserve(considered.case.request().caller().uid, &considered.limits, considered.charge())
     }
 
     /// Pin, draw.
@@ -126,8 +177,7 @@ impl Pipeline {
         considered: &Considered,
         directory: Option<DirectoryId>,
     ) -> Result<(Plan, Digest), Failure> {
-        let tier = considered.passed()?;
-        let (request, case) = (considered.case.request(), &considered.case);
+        let (tier, request, case) = (considered.tier, considered.case.request(), &considered.case);
         let pinned = self.launcher.pin(request.id(), &request.action().argv, &request.action().cwd).await?;
         if directory.is_some_and(|directory| !directory.is(&pinned.cwd)) {
             return Err(Failure::new(
@@ -145,30 +195,45 @@ impl Pipeline {
         Plan::draw(case, circumstances).map_err(|error| invalid(&error))
     }
 
-    /// What `Plan` answers: a denial is an answer too, unless the caller may not ask at all.
-    pub(super) async fn show(&self, policy: &Arc<Policy>, caller: &Caller, ask: &Ask) -> Result<Shown, Box<Ending>> {
-        let considered = self.consider(policy, caller, ask)?;
-        let end = |failure| Box::new(considered.ending(&self.ledger.stamp(policy), failure));
-        let failure = match &considered.verdict {
-            Verdict::Allow(..) => None,
-            Verdict::Hold(needs) => Some(needs_approval(needs.tier)),
-            Verdict::Deny(failure) if failure.code == Code::AccessDenied => return Err(end(failure.clone())),
-            Verdict::Deny(failure) => Some(failure.clone()),
-            Verdict::Silence => return Err(end(no_answer())),
+    /// What `Plan` answers: a denial is an answer too, unless the caller may not ask at all or is not answered.
+    pub(super) async fn show(
+        self: &Arc<Self>,
+        policy: &Arc<Policy>,
+        caller: &Caller,
+        ask: &Ask,
+    ) -> Result<Shown, Box<Ending>> {
+        let Found { case, facts } = self.find(policy, caller, ask)?;
+        let judged = Case::of(policy, &case, &facts);
+        let (verdict, limits) = (judge(&judged), limits(&facts));
+        let mut against: Vec<Failure> = refusals(&judged).into_iter().map(|refused| refused.failure).collect();
+        let judgement = (&verdict).into();
+        let tier = match &verdict {
+            Verdict::Allow(_, tier) => *tier,
+            Verdict::Hold(needs) => needs.tier,
+            Verdict::Silence => return Err(Box::new(self.denied(policy, &case, &verdict))),
+            Verdict::Deny(refused) if refused.failure.code == Code::AccessDenied => {
+                return Err(Box::new(self.denied(policy, &case, &verdict)));
+            }
+            Verdict::Deny(refused) => {
+                let failure = Some(refused.failure.clone());
+                return Ok(Shown { case, judgement, failure, against, drawn: None, policy: Arc::clone(policy) });
+            }
         };
-        let drawn = match considered.passed() {
-            Ok(_) => Some(self.draw(policy, &considered, ask.directory).await.map_err(end)?),
-            Err(_) => None,
-        };
-        let judgement = (&considered.verdict).into();
-        let taint = considered.taint;
-        Ok(Shown { case: considered.case, judgement, taint, failure, drawn, policy: Arc::clone(policy) })
+        let considered = Considered { case, verdict, tier, limits };
+        against.extend(self.budgets.against(caller.uid, &considered.limits, &considered.charge()));
+        against.extend(matches!(considered.verdict, Verdict::Hold(_)).then(|| needs_approval(tier)));
+        let drawn = self.draw(policy, &considered, ask.directory).await;
+        let drawn = drawn.map_err(|failure| Box::new(considered.ending(&self.ledger.stamp(policy), failure)))?;
+        let failure = against.first().cloned();
+        Ok(Shown { case: considered.case, judgement, failure, against, drawn: Some(drawn), policy: Arc::clone(policy) })
     }
 
     /// Writes the record of an ending. That it could not be written is not what the caller is told: it was refused
     /// either way, and the state is amber.
     pub(super) async fn conclude(&self, ending: Ending) -> Failure {
-        drop(self.ledger.write(ending.draft).await);
+        if let Some(draft) = ending.draft {
+            drop(self.ledger.write(draft).await);
+        }
         ending.failure
     }
 }
@@ -178,9 +243,9 @@ pub(crate) fn no_grant() -> Failure {
     Failure::new(Code::AccessDenied, "You have no grant: ask an administrator for one.")
 }
 
-/// All that is said to whom nothing is said.
-pub(super) fn no_answer() -> Failure {
-    Failure::new(Code::OverBudget, "There is no answer to this now: wait before you ask again.")
+/// What the caller's grants allow it to use; who has none is refused before anything is counted.
+fn limits(facts: &Facts) -> Limits {
+    facts.grant.as_ref().map(|grant| grant.budgets.limits()).unwrap_or_default()
 }
 
 fn needs_approval(tier: Tier) -> Failure {

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use countersign_core::approval::{ApprovalKind, Approved, Approver};
+use countersign_core::approval::{ApprovalKind, Approved, Approver, counts};
 use countersign_core::code::{Code, Failure};
-use countersign_core::policy::Verdict;
+use countersign_core::policy::{Quorum, Verdict};
 
 use super::Pipeline;
-use super::consider::no_answer;
 use crate::approve::polkit::Person;
 use crate::approve::queue::{self, Answer, NotApproved, latency_ms};
-use crate::approve::{Dialog, Humans, Matter, Reply, suffices, words};
-use crate::tickets::Ticket;
+use crate::approve::{Dialog, Humans, Matter, Reply, words};
+use crate::silence::no_answer;
+use crate::tickets::{Event, Ticket};
 
 impl Pipeline {
     /// Waits for what the verdict asks for.
@@ -26,23 +26,24 @@ impl Pipeline {
             Verdict::Allow(allowed, _) => {
                 // Nobody is to decide on it.
                 ticket.slot.give(Answer::Closed);
+                self.step(ticket, Event::Allow)?;
                 Ok(Approved::by_grant(allowed, ticket.plan.clone(), ticket.digest))
             }
             Verdict::Hold(_) => {
                 self.tell(ticket);
-                if let Some(person) = person {
-                    tokio::spawn(ask_in_place(
-                        Arc::clone(&self.humans),
-                        Arc::clone(ticket),
-                        person,
-                        self.may_touch(ticket),
-                    ));
+                let quorum = self.policy().settings().quorum;
+                // Where the caller may not decide, a dialog before it would be no use.
+                if let Some(person) = person.filter(|_| quorum.own_counts(ticket.plan.tier)) {
+                    let (humans, ticket) = (Arc::clone(&self.humans), Arc::clone(ticket));
+                    let may_touch = self.may_touch(&ticket);
+                    tokio::spawn(ask_in_place(humans, ticket, person, may_touch, quorum));
                 }
                 let withdrawn = async { ticket.withdrawn().await.failure() };
                 let approval = queue::wait(&ticket.slot, ticket.digest, ticket.plan.expires, withdrawn).await?;
+                self.step(ticket, Event::Approve)?;
                 Ok(Approved::by_human(approval, ticket.plan.clone(), ticket.digest)?)
             }
-            Verdict::Deny(failure) => Err(failure.into()),
+            Verdict::Deny(refused) => Err(refused.failure.into()),
             Verdict::Silence => Err(no_answer().into()),
         }
     }
@@ -77,7 +78,7 @@ impl Pipeline {
         }
         let asked = Instant::now();
         let words = words::of(ticket, &self.may_touch(ticket));
-        let over = Box::pin(async { drop(ticket.slot.answer().await) });
+        let over = Box::pin(async { drop(ticket.slot.decided().await) });
         let reply = self.humans.ask(person, Matter::Queue(ticket.plan.tier), &words, dialog, over).await;
         let Reply::Yes(kind) = reply else { return Err(not_decided(reply, ticket)) };
         if seen == Seen::InTheDialog && kind != ApprovalKind::Challenge {
@@ -87,18 +88,32 @@ impl Pipeline {
             ));
         }
         let answer = match decision {
-            Decision::Approve if !suffices(kind, ticket.plan.tier) => {
-                return Err(Failure::new(
-                    Code::NeedsApproval,
-                    "This cannot be undone, so a password must be typed for it: approve it as an administrator who is asked for one.",
-                ));
-            }
-            Decision::Approve => {
-                Answer::Yes(Approver { uid: person.uid(), kind, latency_ms: latency_ms(asked.elapsed()) })
-            }
+            Decision::Approve => Answer::Yes(self.approver(ticket, person, kind, asked)?),
             Decision::Refuse { sentence } => Answer::No { by: person.uid(), sentence },
         };
         if ticket.slot.give(answer) { Ok(()) } else { Err(too_late()) }
+    }
+
+    /// This person as one of those who approve.
+    ///
+    /// # Errors
+    /// This person's yes does not count, or was counted already.
+    fn approver(
+        &self,
+        ticket: &Ticket,
+        person: &Person,
+        kind: ApprovalKind,
+        asked: Instant,
+    ) -> Result<Approver, Failure> {
+        let approver = Approver { uid: person.uid(), kind, latency_ms: latency_ms(asked.elapsed()) };
+        counts(&self.policy().settings().quorum, ticket.plan.tier, ticket.owner(), &approver)?;
+        if ticket.slot.has_yes_of(approver.uid) {
+            return Err(Failure::new(
+                Code::AlreadyDecided,
+                "You approved it already: another administrator must approve it as well.",
+            ));
+        }
+        Ok(approver)
     }
 }
 
@@ -124,18 +139,22 @@ pub(crate) enum Decision {
 }
 
 /// Where polkit has nobody to ask, the request simply waits on in the queue.
-async fn ask_in_place(humans: Arc<dyn Humans>, ticket: Arc<Ticket>, person: Person, may_touch: String) {
+async fn ask_in_place(humans: Arc<dyn Humans>, ticket: Arc<Ticket>, person: Person, may_touch: String, quorum: Quorum) {
     let asked = Instant::now();
-    let over = Box::pin(async { drop(ticket.slot.answer().await) });
+    let over = Box::pin(async { drop(ticket.slot.decided().await) });
     let words = words::of(&ticket, &may_touch);
     let no = |sentence: &str| Answer::No { by: person.uid(), sentence: sentence.to_owned() };
     let answer = match humans.ask(&person, Matter::Approve(ticket.plan.tier), &words, Dialog::Allowed, over).await {
-        Reply::Yes(kind) if suffices(kind, ticket.plan.tier) => {
-            Answer::Yes(Approver { uid: person.uid(), kind, latency_ms: latency_ms(asked.elapsed()) })
+        Reply::Yes(kind) => {
+            let approver = Approver { uid: person.uid(), kind, latency_ms: latency_ms(asked.elapsed()) };
+            if counts(&quorum, ticket.plan.tier, ticket.owner(), &approver).is_err() {
+                return;
+            }
+            Answer::Yes(approver)
         }
         Reply::No => no("The authentication failed, so it was refused: ask again if that was a mistake."),
         Reply::Dismissed => no("The dialog was closed, so it was refused."),
-        Reply::Yes(_) | Reply::NeedsDialog | Reply::NoAgent | Reply::Gone | Reply::Unavailable => return,
+        Reply::NeedsDialog | Reply::NoAgent | Reply::Gone | Reply::Unavailable => return,
     };
     // Somebody may have been faster.
     ticket.slot.give(answer);

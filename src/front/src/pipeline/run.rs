@@ -2,21 +2,23 @@
 //! caller is answered.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use countersign_core::approval::{Approver, Permission};
 use countersign_core::code::{Code, Failure};
 use countersign_core::message::CancelCause;
 use countersign_core::order::Order;
 use countersign_core::outcome::Outcome;
+use countersign_core::policy::budget::Charge;
 use countersign_core::record::Draft;
 
 use super::{Pipeline, close};
 use crate::ask::Files;
+use crate::budget::Held;
 use crate::launch::{Job, JobFiles};
 use crate::output::{self, Capture, Output};
 use crate::standing::Intake;
-use crate::tickets::{End, Ticket, Withdrawal};
+use crate::tickets::{End, Event, Ticket, Withdrawal};
 
 /// How many bytes one MiB has.
 const MIB: u64 = 1_024 * 1_024;
@@ -32,23 +34,23 @@ struct Over {
 
 impl Pipeline {
     /// Runs an order and writes both its records.
-    pub(super) async fn run(&self, ticket: &Ticket, order: Order, files: Files) -> End {
-        let place = match self.jobs.take(ticket.owner()) {
-            Ok(place) => Arc::new(place),
-            Err(failure) => return self.close(ticket, failure.into()).await,
-        };
-        let approver = approver(order.permission());
+    pub(super) async fn run(&self, ticket: &Ticket, order: Order, mut job: Held, files: Files) -> End {
+        let place = Arc::new(job.split(Charge { jobs: 1, ..Charge::NONE }));
+        let approvers = approvers(order.permission());
         let policy = self.policy();
         let intent = Draft::intent(&self.ledger.stamp(&policy), &ticket.case, &order)
             .with_taint(self.latches.of(ticket.owner()));
         if let Err(failure) = self.ledger.write(intent.clone()).await {
-            return End { receipt: close::not_run(ticket, &failure, approver, None), result: Err(failure) };
+            return End { receipt: close::not_run(ticket, &failure, approvers, None), result: Err(failure) };
         }
+        // Output may reach the caller from the first moment of the job, so the latch is armed before it.
+        self.latches.arm(ticket.owner());
+        let begun = Instant::now();
         let over = self.work(ticket, order, files, place).await;
+        job.settle(time_of(&over, begun));
         let result = intent.record().result(&self.ledger.stamp(&policy));
         match over {
             Ok(Over { outcome, output }) => {
-                self.latches.arm(ticket.owner());
                 if outcome.ended.shows_a_missing_layer() {
                     self.standing.warn();
                 }
@@ -56,7 +58,7 @@ impl Pipeline {
                 let result = result.with_outcome(&outcome).with_streams(&output.stdout.stream, &output.stderr.stream);
                 // It ran, and that is what is said, also where it could not be written down.
                 let audit = self.ledger.write(result).await.ok();
-                close::ran(ticket, outcome, output, approver, audit)
+                close::ran(ticket, outcome, output, approvers, audit)
             }
             Err(failure) => {
                 // Something that the sandbox needs is missing on this machine: reads only, until somebody has looked.
@@ -64,25 +66,19 @@ impl Pipeline {
                     self.standing.warn();
                 }
                 let audit = self.ledger.write(result.with_failure(&failure)).await.ok();
-                End { receipt: close::not_run(ticket, &failure, approver, audit), result: Err(failure) }
+                End { receipt: close::not_run(ticket, &failure, approvers, audit), result: Err(failure) }
             }
         }
     }
 
-    async fn work(
-        &self,
-        ticket: &Ticket,
-        order: Order,
-        files: Files,
-        place: Arc<crate::bounds::Place>,
-    ) -> Result<Over, Failure> {
+    async fn work(&self, ticket: &Ticket, order: Order, files: Files, place: Arc<Held>) -> Result<Over, Failure> {
         let most = self.output_cap(ticket);
         let no_pipe =
             |_| Failure::new(Code::LaunchFailed, "There was no pipe for the output: try again when fewer jobs run.");
         let (ends, mut capture) = output::capture(files.sinks, most, &place).map_err(no_pipe)?;
         let files = JobFiles { stdout: ends.stdout, stderr: ends.stderr, stdin: files.stdin };
         let mut job = self.launcher.run(order, files).await?;
-        ticket.begun();
+        ticket.step(Event::Start, self.standing.state());
         self.tell(ticket);
         let outcome = self.accompany(ticket, &mut job, &mut capture).await;
         let output = capture.finish(self.grace()).await;
@@ -141,9 +137,21 @@ const fn ends_jobs(by: Withdrawal) -> bool {
     }
 }
 
-fn approver(permission: &Permission) -> Option<Approver> {
+/// The time that a job took, or that its refusal did not take.
+fn time_of(over: &Result<Over, Failure>, begun: Instant) -> Charge {
+    let job_ms = match over {
+        Ok(Over { outcome, .. }) => outcome.duration_us.div_ceil(1_000),
+        Err(failure) if failure.code == Code::LaunchFailed => {
+            u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+        }
+        Err(_) => 0,
+    };
+    Charge { job_ms, ..Charge::NONE }
+}
+
+fn approvers(permission: &Permission) -> Vec<Approver> {
     match permission {
-        Permission::Grant => None,
-        Permission::Human(approval) => Some(approval.approver.clone()),
+        Permission::Grant => Vec::new(),
+        Permission::Human(approval) => approval.approvers.clone(),
     }
 }

@@ -17,7 +17,7 @@ fn over(ticket: &Ticket) {
         code: Some(failure.code),
         sentence: String::new(),
         rules: vec![],
-        approver: None,
+        approvers: vec![],
         enforced: vec![],
         ended: None,
         stdout: None,
@@ -34,7 +34,7 @@ fn over(ticket: &Ticket) {
 fn another(ticket: &Ticket, id: u128) -> Arc<Ticket> {
     let mut plan = ticket.plan.clone();
     plan.id = RequestId::from_random(id);
-    Arc::new(Ticket::new(ticket.case.clone(), ticket.judgement, plan, ticket.digest, ticket.asked, false))
+    Arc::new(Ticket::new(ticket.case.clone(), ticket.judgement, plan, ticket.digest, ticket.asked, false, 1))
 }
 
 #[tokio::test]
@@ -45,8 +45,10 @@ async fn the_first_withdrawal_counts_and_phases_only_advance() {
     ticket.withdraw(Withdrawal::Stopped);
     assert_eq!(ticket.withdrawn().await, Withdrawal::CallerLeft);
     end(&ticket).await.unwrap_err();
-    ticket.begun();
-    assert_eq!(ticket.phase(), Phase::Done, "nothing begins after the end");
+    for event in [Event::Allow, Event::Approve, Event::Seal, Event::Start, Event::End] {
+        assert!(!ticket.step(event, RunState::Green), "nothing follows the end: {event:?}");
+    }
+    assert_eq!(ticket.phase(), Phase::Done);
 }
 
 #[tokio::test]

@@ -392,7 +392,7 @@ pub(crate) fn approved(plan: Plan) -> Claim {
     let approval = Approval {
         id: fresh_id(),
         digest,
-        approver: Approver { uid: Uid::ROOT, kind: ApprovalKind::Challenge, latency_ms: 1 },
+        approvers: vec![Approver { uid: Uid::ROOT, kind: ApprovalKind::Challenge, latency_ms: 1 }],
         granted: now(),
         expires: now().after(Duration::from_secs(60)),
     };

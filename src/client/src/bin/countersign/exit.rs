@@ -33,6 +33,7 @@ pub(crate) const fn of(code: Code) -> u8 {
         Code::AccessDenied => ACCESS,
         Code::Denied | Code::ModeCeiling => DENIED,
         Code::Refused
+        | Code::Silenced
         | Code::Expired
         | Code::NoApprover
         | Code::NeedsApproval
@@ -59,8 +60,8 @@ mod tests {
     #[test]
     fn every_code_has_the_status_that_is_written_down() {
         let expected = [
-            120, 121, 122, 122, 123, 123, 123, 123, 125, 125, 126, 123, 123, 126, 126, 126, 127, 123, 123, 123, 120,
-            127,
+            120, 121, 122, 122, 123, 123, 123, 123, 125, 125, 126, 123, 123, 123, 126, 126, 126, 127, 123, 123, 123,
+            120, 127,
         ];
         for (code, status) in Code::ALL.into_iter().zip(expected) {
             assert_eq!(of(code), status, "{code}");

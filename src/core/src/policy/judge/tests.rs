@@ -62,14 +62,24 @@ fn grant(ceiling: Tier, auto: Tier) -> Grant {
 }
 
 fn facts(grant: Option<Grant>) -> Facts {
-    Facts { state: RunState::Green, taint: Taint::Clean, grant }
+    Facts { state: RunState::Green, taint: Taint::Clean, grant, memory: Memory::Clear }
 }
 
 fn code(verdict: &Verdict) -> Option<Code> {
     match verdict {
-        Verdict::Deny(failure) => Some(failure.code),
+        Verdict::Deny(refused) => Some(refused.failure.code),
         Verdict::Allow(..) | Verdict::Hold(_) | Verdict::Silence => None,
     }
+}
+
+fn judge_parts(
+    policy: &Policy,
+    classification: &Classification,
+    profile: &ProfileName,
+    narrowing: &Narrowing,
+    facts: &Facts,
+) -> Verdict {
+    judge(&Case { policy, classification, profile, narrowing, facts })
 }
 
 fn verdict(mode: Mode, ruling: Ruling, facts: &Facts) -> Verdict {
@@ -177,6 +187,70 @@ fn callers_narrow_by_tier_and_by_target() {
     assert_eq!(with(tier(Tier::T0)), Some(Code::Denied));
     assert_eq!(with(named(&["/etc/x", "/etc/y"])), None);
     assert_eq!(with(named(&[])), Some(Code::Denied));
+}
+
+/// A case against which every gate but the first two has something to say.
+fn hopeless(facts: &Facts) -> Vec<Gate> {
+    let case = classification(Ruling::Tier(Tier::T3));
+    let narrowing = Narrowing { max_tier: Some(Tier::T0), ..Narrowing::default() };
+    let nowhere = ProfileName::new("nowhere").unwrap();
+    let (policy, classification) = (policy(Mode::Readonly), &case);
+    let case = Case { policy, classification, profile: &nowhere, narrowing: &narrowing, facts };
+    refusals(&case).iter().map(|refused| refused.gate).collect()
+}
+
+#[test]
+fn all_gates_are_told_in_order_and_the_first_to_callers() {
+    let narrow = facts(Some(grant(Tier::T1, Tier::T0)));
+    let all = [Gate::Hold, Gate::Mode, Gate::Ceiling, Gate::Profile, Gate::Narrowing];
+    assert_eq!(hopeless(&Facts { state: RunState::Amber, ..narrow.clone() }), all);
+    assert_eq!(hopeless(&narrow), all[1..]);
+    assert!(GATES.is_sorted() && GATES.len() == 8);
+    let case = classification(Ruling::Deny);
+    let held = Facts { state: RunState::Red, ..narrow };
+    let narrowing = Narrowing::default();
+    let case = Case {
+        policy: policy(Mode::Open),
+        classification: &case,
+        profile: &case.profile,
+        narrowing: &narrowing,
+        facts: &held,
+    };
+    let told: Vec<Gate> = refusals(&case).iter().map(|refused| refused.gate).collect();
+    assert_eq!(told, [Gate::State, Gate::DenyList]);
+    assert!(matches!(judge(&case), Verdict::Deny(Refused { gate: Gate::State, .. })));
+}
+
+#[test]
+fn who_has_no_grant_is_told_of_no_other_gate() {
+    assert_eq!(hopeless(&facts(None)), [Gate::Grant]);
+}
+
+#[test]
+fn what_was_refused_too_often_is_not_answered_but_stops_and_grants_are() {
+    let silent = Facts { memory: Memory::Silent, ..facts(Some(grant(Tier::T3, Tier::T1))) };
+    for ruling in [Ruling::Tier(Tier::T0), Ruling::Tier(Tier::T1), Ruling::Tier(Tier::T3), Ruling::Deny] {
+        assert_eq!(verdict(Mode::Guarded, ruling, &silent), Verdict::Silence, "{ruling:?}");
+    }
+    let stopped = Facts { state: RunState::Red, ..silent.clone() };
+    assert_eq!(code(&verdict(Mode::Open, Ruling::Tier(Tier::T2), &stopped)), Some(Code::Stopped));
+    let nobody = Facts { grant: None, ..silent };
+    assert_eq!(code(&verdict(Mode::Open, Ruling::Tier(Tier::T2), &nobody)), Some(Code::AccessDenied));
+}
+
+#[test]
+fn a_refused_profile_names_a_narrower_one_that_the_grant_has() {
+    for (profiles, named) in [("['change', 'observe']", Some("change")), ("[]", None)] {
+        let text = format!("[[grant]]\nuid = 1000\nceiling = 'T3'\nprofiles = {profiles}");
+        let grants = crate::policy::Grants::parse(&[TextFile { name: "g", text: &text }], &Everybody).unwrap();
+        let facts = facts(grants.for_ids(Uid::try_from(1000).unwrap(), &[]));
+        let Verdict::Deny(refused) = verdict(Mode::Open, Ruling::Tier(Tier::T2), &facts) else { unreachable!() };
+        assert_eq!(refused.gate, Gate::Profile);
+        assert_eq!(
+            named.is_some_and(|name| refused.failure.sentence.contains(&format!("has {name}"))),
+            named.is_some()
+        );
+    }
 }
 
 fn tiers() -> impl Strategy<Value = Tier> {

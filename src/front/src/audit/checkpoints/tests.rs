@@ -17,7 +17,8 @@ use crate::standing::Standing;
 
 fn opened(directory: &Path, handovers: &[Handover]) -> (Ledger, Arc<Standing>) {
     let (standing, boot) = (Arc::new(Standing::new()), Boot::read().unwrap());
-    let ledger = Ledger::open(directory, boot, Arc::clone(&standing), &policy(""), handovers, |_| vec![]).unwrap();
+    let (ledger, _) =
+        Ledger::open(directory, boot, Arc::clone(&standing), &policy(""), handovers, |_, _| vec![]).unwrap();
     (ledger, standing)
 }
 

@@ -142,13 +142,13 @@ impl Stage {
     pub(crate) fn new(settings: &str) -> Self {
         let directory = log_in();
         let (policy, standing) = (policy(settings), Arc::new(Standing::new()));
-        let ledger =
-            Ledger::open(directory.path(), Boot::read().unwrap(), Arc::clone(&standing), &policy, &[], |_| vec![])
-                .unwrap();
+        let opened =
+            Ledger::open(directory.path(), Boot::read().unwrap(), Arc::clone(&standing), &policy, &[], |_, _| vec![]);
+        let (ledger, recalled) = opened.unwrap();
         let (launcher, humans) = (Sim::new(), Arc::new(Script::default()));
         let (tell, news) = mpsc::channel(64);
         let (sim, script): (Arc<dyn Launcher>, Arc<dyn Humans>) = (launcher.clone(), humans.clone());
-        let pipeline = Arc::new(Pipeline::new(policy, sim, script, ledger, standing, tell));
+        let pipeline = Arc::new(Pipeline::new(policy, sim, script, ledger, standing, recalled, tell));
         Self { pipeline, launcher, humans, news: Mutex::new(Some(news)), directory }
     }
 
@@ -225,6 +225,7 @@ pub(crate) fn ask(words: &[&str]) -> Ask {
         narrowing: Narrowing::default(),
         directory: None,
         detached: false,
+        all: false,
         files: Files::default(),
     }
 }

@@ -1,0 +1,65 @@
+//! Recheck: the last look before an approval is used up, at everything that may have moved since the plan was drawn.
+//!
+//! Enters: what was approved. Leaves: the one order that it is good for, with a place for its job. A failed look does not
+//! burn the approval, but there is no second try either: the caller asks anew. The program's file is looked at once more
+//! by the launcher.
+
+use countersign_core::approval::{Approved, Permission};
+use countersign_core::code::{Code, Failure};
+use countersign_core::order::{NotSealed, Order};
+use countersign_core::policy::Taint;
+use countersign_core::policy::budget::Charge;
+use countersign_core::tier::Tier;
+
+use super::Pipeline;
+use crate::approve::queue::NotApproved;
+use crate::budget::Held;
+use crate::clock;
+use crate::tickets::{Event, Ticket};
+
+impl Pipeline {
+    /// The last re-check, and the order.
+    pub(super) fn recheck(&self, ticket: &Ticket, approved: Approved) -> Result<(Order, Held), NotApproved> {
+        let job = self.place_for_job(ticket)?;
+        self.not_tainted_meanwhile(ticket, approved.permission())?;
+        let sealed = Order::seal(approved, &self.policy(), self.standing.state(), clock::now());
+        let order = sealed.map_err(|NotSealed { failure, .. }| failure)?;
+        self.step(ticket, Event::Seal)?;
+        Ok((order, job))
+    }
+
+    /// A step of the request's life, in the run state of this moment.
+    ///
+    /// # Errors
+    /// `Stopped` if it may not be taken: in a pipeline that keeps the order only a stop forbids one.
+    pub(super) fn step(&self, ticket: &Ticket, event: Event) -> Result<(), Failure> {
+        let stopped = "The broker is stopped: an operator clears it with `countersign clear`.";
+        let taken = ticket.step(event, self.standing.state());
+        if taken { Ok(()) } else { Err(Failure::new(Code::Stopped, stopped)) }
+    }
+
+    fn place_for_job(&self, ticket: &Ticket) -> Result<Held, Failure> {
+        let (policy, caller) = (self.policy(), &ticket.plan.caller);
+        // Without a grant the policy has changed, which the seal says better.
+        let budgets = policy.grants().for_ids(caller.uid, &caller.gids).map(|grant| grant.budgets).unwrap_or_default();
+        self.budgets.reserve(caller.uid, &budgets.limits(), Charge::job(self.time_limit_ms(ticket)))
+    }
+
+    fn time_limit_ms(&self, ticket: &Ticket) -> u64 {
+        let policy = self.policy();
+        let profile = policy.profiles().get(&ticket.plan.profile);
+        let most = profile.map_or(u64::MAX, |profile| u64::from(profile.limits.seconds).saturating_mul(1_000));
+        ticket.plan.action.timeout_ms.map_or(most, |asked| asked.min(most))
+    }
+
+    /// The grant's leave was given to a caller that had read nothing; if output has begun to reach it since, it is void.
+    fn not_tainted_meanwhile(&self, ticket: &Ticket, permission: &Permission) -> Result<(), Failure> {
+        match (permission, self.latches.of(ticket.owner())) {
+            (Permission::Grant, Taint::Tainted) if ticket.plan.tier > Tier::T0 => Err(Failure::new(
+                Code::Changed,
+                "You were given output meanwhile, so this no longer runs unasked: ask again, and a human decides.",
+            )),
+            (Permission::Grant | Permission::Human(_), Taint::Clean | Taint::Tainted) => Ok(()),
+        }
+    }
+}
