@@ -10,7 +10,7 @@ RELEASE := $(TARGET)/release
 
 # Debian 12: what building, testing and the demonstration need besides Rust.
 PACKAGES := build-essential dbus dbus-bin polkitd pkexec systemd systemd-container util-linux procps \
-            sudo opendoas attr iproute2 nftables lsof e2fsprogs jq man-db libxml2-utils python3 strace
+            sudo opendoas attr iproute2 nftables lsof e2fsprogs jq man-db libxml2-utils python3 python3-cryptography strace
 DENY_VERSION := 0.20.2
 
 BINARIES := countersignd countersign-launcher countersign

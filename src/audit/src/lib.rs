@@ -30,5 +30,5 @@ pub use error::{Flaw, StoreError};
 pub use log::{Direction, Log};
 pub use place::DATABASE;
 pub use store::{Head, Store};
-pub use verify::{Report, Rule, verify};
+pub use verify::{ExportError, NotTrusted, Report, Rule, Trust, export, verify};
 pub use writer::{Reply, Visit, Writer};

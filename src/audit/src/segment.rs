@@ -9,7 +9,7 @@
 //! The order of the steps is what makes a crash harmless: the new file is complete and on the disk before the old one gets
 //! its name, and the old one has its name before the new one takes its place.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use rustix::fd::OwnedFd;
@@ -57,6 +57,27 @@ pub(crate) fn recover(opened: &OwnedFd) -> Result<(), StoreError> {
     } else {
         Ok(())
     }
+}
+
+/// The files of a log in this directory, oldest first.
+pub(crate) fn files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        files.extend(name.to_str().filter(|name| is_closed(name)).map(|name| directory.join(name)));
+    }
+    files.sort();
+    let growing = directory.join(DATABASE);
+    if growing.exists() || files.is_empty() {
+        files.push(growing);
+    }
+    Ok(files)
+}
+
+fn is_closed(name: &str) -> bool {
+    let numbers =
+        name.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(END)).and_then(|rest| rest.split_once('-'));
+    numbers.is_some_and(|(first, last)| [first, last].iter().all(|number| number.bytes().all(|b| b.is_ascii_digit())))
 }
 
 fn name(first: u64, last: u64) -> String {

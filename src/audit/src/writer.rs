@@ -68,7 +68,7 @@ impl Writer {
         self.queue(Job::Visit(visit));
     }
 
-    /// Writes all that is queued, empties the journal and ends the thread; then `done` gets an empty list. What is
+    /// Writes all that is queued, empties the journal and closes the log; then `done` gets an empty list. What is
     /// appended later is answered with [`StoreError::Gone`].
     pub fn stop(&self, done: Reply) {
         self.queue(Job::Stop { done });
@@ -106,8 +106,12 @@ fn run(mut store: Store, segment: NonZeroU64, jobs: &Receiver<Job>) {
         };
         let group: Vec<Job> = std::iter::once(first).chain(jobs.try_iter().take(GROUP)).collect();
         dirty = true;
-        if let Some(done) = commit(&mut store, group, jobs) {
-            done(store.checkpoint().map(|()| Vec::new()));
+        if let Some(done) = commit(&mut store, group) {
+            let emptied = store.checkpoint().map(|()| Vec::new());
+            drop(store);
+            done(emptied);
+            // Whoever comes later is told so until nobody can come any more.
+            jobs.iter().for_each(|late| late.refuse(StoreError::Gone));
             break;
         }
     }
@@ -127,7 +131,7 @@ fn answer(written: Result<Vec<Entry>, StoreError>, replies: Vec<(usize, Reply)>)
 }
 
 /// Commits the appends of a group and answers them; returns the end's reply if the group asked for the end.
-fn commit(store: &mut Store, group: Vec<Job>, jobs: &Receiver<Job>) -> Option<Reply> {
+fn commit(store: &mut Store, group: Vec<Job>) -> Option<Reply> {
     let (mut drafts, mut replies, mut visits, mut end) = (Vec::new(), Vec::new(), Vec::new(), None);
     for job in group {
         match (job, &end) {
@@ -144,8 +148,5 @@ fn commit(store: &mut Store, group: Vec<Job>, jobs: &Receiver<Job>) -> Option<Re
         answer(store.append(&drafts), replies);
     }
     visits.into_iter().for_each(|visit| visit(Ok(store)));
-    if end.is_some() {
-        jobs.try_iter().for_each(|late| late.refuse(StoreError::Gone));
-    }
     end
 }

@@ -5,8 +5,8 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use super::{State, denied, entries, intent, result, start};
-use crate::{DATABASE, Log, Report, verify};
+use super::{State, check, denied, entries, intent, result, start};
+use crate::{DATABASE, Log, Report};
 
 /// Changes each byte of the range; says how many changes were found and how many changed nothing.
 fn flip(state: &State, file: &Path, range: Range<usize>) -> (usize, usize) {
@@ -25,7 +25,7 @@ fn flip(state: &State, file: &Path, range: Range<usize>) -> (usize, usize) {
         for mask in masks {
             bytes[at] = original[at] ^ mask;
             fs::write(file, &bytes).unwrap();
-            match verify(state.path()).unwrap() {
+            match check(state.path()).unwrap() {
                 Report::Verified { entries: verified, .. } => {
                     let read = entries(&Log::open(state.path()).unwrap());
                     assert_eq!((verified, &read), (count, &expected), "byte {at} ^ {mask}");
@@ -45,7 +45,7 @@ fn flip(state: &State, file: &Path, range: Range<usize>) -> (usize, usize) {
         bytes[at] = original[at];
     }
     fs::write(file, &original).unwrap();
-    assert!(verify(state.path()).unwrap().is_verified());
+    assert!(check(state.path()).unwrap().is_verified());
     (found, harmless)
 }
 
@@ -108,7 +108,7 @@ fn a_journal_that_ends_too_early_is_torn_and_not_tampered_with() {
     for length in (0..whole.len()).step_by(7) {
         fs::copy(live.database(), copy.database()).unwrap();
         fs::write(copy.journal(), &whole[..length]).unwrap();
-        match verify(copy.path()).unwrap() {
+        match check(copy.path()).unwrap() {
             Report::Verified { entries, .. } => seen.insert(("verified", entries)),
             Report::Torn { entries, .. } => seen.insert(("torn", entries)),
             tampered @ Report::Tampered { .. } => panic!("cut at {length}: {tampered}"),
@@ -130,8 +130,8 @@ fn what_a_crash_left_in_the_journal_is_gone_after_the_next_start() {
     for file in [copy.database(), copy.journal()] {
         fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     }
-    assert!(matches!(verify(copy.path()).unwrap(), Report::Torn { entries: 2, .. }));
+    assert!(matches!(check(copy.path()).unwrap(), Report::Torn { entries: 2, .. }));
     let mut store = copy.open();
     store.begin(&super::stamp(), &[start()]).unwrap();
-    assert!(matches!(verify(copy.path()).unwrap(), Report::Verified { entries: 4, open: 0, .. }));
+    assert!(matches!(check(copy.path()).unwrap(), Report::Verified { entries: 4, open: 0, .. }));
 }

@@ -8,8 +8,8 @@ use std::path::Path;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
-use super::{State, denied, start};
-use crate::{Report, Store, StoreError, Writer, verify};
+use super::{State, check, denied, start};
+use crate::{Report, Store, StoreError, Writer};
 
 /// Runs the test with a small file system of its own, which goes away with the thread.
 fn on_a_small_disk(test: impl FnOnce(&Path) + Send + 'static) {
@@ -49,7 +49,7 @@ fn a_full_disk_is_said_to_be_full_and_nothing_is_half_written() {
         };
         assert!(matches!(error, StoreError::Full(_)), "{error:?}");
         assert_eq!(store.head().unwrap().seq, written);
-        let report = verify(directory).unwrap();
+        let report = check(directory).unwrap();
         assert!(
             matches!(report, Report::Verified { entries, .. } | Report::Torn { entries, .. } if entries == written),
             "{report:?}"
@@ -57,7 +57,7 @@ fn a_full_disk_is_said_to_be_full_and_nothing_is_half_written() {
 
         fs::remove_file(directory.join("ballast")).unwrap();
         assert_eq!(store.append(&[denied(2)]).unwrap()[0].seq, written + 1);
-        let report = verify(directory).unwrap();
+        let report = check(directory).unwrap();
         assert!(matches!(report, Report::Verified { entries, .. } if entries == written + 1), "{report:?}");
     });
 }
@@ -89,7 +89,7 @@ fn a_read_only_disk_is_said_to_be_read_only_and_can_still_be_verified() {
         mount(None::<&str>, directory, None::<&str>, flags, None::<&str>).unwrap();
         let error = Store::open(directory).unwrap_err();
         assert!(matches!(error, StoreError::ReadOnly(_) | StoreError::Io(_)), "{error:?}");
-        assert!(matches!(verify(directory).unwrap(), Report::Verified { entries: 1, .. }));
+        assert!(matches!(check(directory).unwrap(), Report::Verified { entries: 1, .. }));
     });
 }
 
@@ -97,5 +97,5 @@ fn a_read_only_disk_is_said_to_be_read_only_and_can_still_be_verified() {
 fn a_copy_that_may_not_be_written_is_verified() {
     let state = State::with(&[start()]);
     fs::set_permissions(state.database(), fs::Permissions::from_mode(0o400)).unwrap();
-    assert!(verify(&state.database()).unwrap().is_verified());
+    assert!(check(&state.database()).unwrap().is_verified());
 }

@@ -7,6 +7,7 @@
 )]
 
 mod flips;
+mod forged;
 mod full;
 mod segment;
 mod store;
@@ -38,7 +39,7 @@ use countersign_core::time::Moment;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use crate::{DATABASE, Log, Store};
+use crate::{DATABASE, Log, Report, Store, StoreError, Trust};
 
 /// More entries than a test writes.
 pub(crate) const SEGMENT: NonZeroU64 = NonZeroU64::new(1_000_000).unwrap();
@@ -83,6 +84,11 @@ impl State {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).unwrap();
         connection.execute_batch(sql).unwrap();
     }
+}
+
+/// Verifies one log without knowing anything from elsewhere.
+pub(crate) fn check(path: &Path) -> Result<Report, StoreError> {
+    crate::verify(&[path], &Trust::default())
 }
 
 pub(crate) fn entries(log: &Log) -> Vec<Entry> {

@@ -134,7 +134,7 @@ fn the_database_itself_refuses_to_change_an_entry() {
         let error = connection.execute_batch(sql).unwrap_err().to_string();
         assert!(["entry", "head", "one = 1"].iter().any(|word| error.contains(word)), "{sql}: {error}");
     }
-    assert!(crate::verify(state.path()).unwrap().is_verified());
+    assert!(super::check(state.path()).unwrap().is_verified());
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_start_closes_what_an_earlier_run_left_open_and_only_once() {
     }
     assert_eq!(store.open_intents().unwrap(), vec![]);
     assert_eq!(store.begin(&stamp(), &[start()]).unwrap().len(), 1);
-    assert!(crate::verify(state.path()).unwrap().is_verified());
+    assert!(super::check(state.path()).unwrap().is_verified());
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn what_was_acknowledged_is_in_a_copy_taken_at_that_moment() {
         }
         let log = Log::open(copy.path()).unwrap();
         assert_eq!(entries(&log).last(), acknowledged.last());
-        assert!(crate::verify(copy.path()).unwrap().is_verified());
+        assert!(super::check(copy.path()).unwrap().is_verified());
         assert_eq!(copy.open().head().unwrap().seq, acknowledged[0].seq);
     }
 }
@@ -230,13 +230,13 @@ fn reading_and_verifying_leave_no_trace() {
     };
     let before = look();
     assert!(fs::metadata(state.journal()).unwrap().len() > 0);
-    assert!(crate::verify(state.path()).unwrap().is_verified());
+    assert!(super::check(state.path()).unwrap().is_verified());
     assert_eq!(entries(&Log::open(&state.database()).unwrap()).len(), 6);
     assert_eq!(look(), before);
     store.checkpoint().unwrap();
     let before = look();
     assert_eq!(fs::metadata(state.journal()).unwrap().len(), 0);
-    assert!(crate::verify(state.path()).unwrap().is_verified());
+    assert!(super::check(state.path()).unwrap().is_verified());
     assert_eq!(look(), before);
 }
 

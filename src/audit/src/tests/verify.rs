@@ -7,11 +7,11 @@ use countersign_core::record::{Draft, Record};
 use countersign_core::tree;
 use rusqlite::Connection;
 
-use super::{State, denied, entries, intent, result, six, start};
-use crate::{Log, Report, Rule, StoreError, verify};
+use super::{State, check, denied, entries, intent, result, six, start};
+use crate::{Log, Report, Rule, StoreError};
 
 fn broken(state: &State) -> (u64, Rule) {
-    match verify(state.path()).unwrap() {
+    match check(state.path()).unwrap() {
         Report::Tampered { seq, rule, .. } => (seq, rule),
         other => panic!("{other:?}"),
     }
@@ -21,15 +21,16 @@ fn broken(state: &State) -> (u64, Rule) {
 fn a_sound_log_is_verified_with_its_head() {
     let state = State::with(&six());
     let head = entries(&Log::open(state.path()).unwrap()).last().unwrap().hash;
-    let report = verify(&state.database()).unwrap();
-    assert_eq!(report, Report::Verified { entries: 6, head, open: 1 });
+    let report = check(&state.database()).unwrap();
+    let root = state.open().tree().root;
+    assert_eq!(report, Report::Verified { entries: 6, head, root, signed: 0, open: 1 });
     assert_eq!(report.to_string(), format!("ok (6 entries, head {head})"));
     assert_eq!(
         serde_json::to_string(&report).unwrap(),
-        format!(r#"{{"outcome":"verified","entries":6,"head":"{head}","open":1}}"#)
+        format!(r#"{{"outcome":"verified","entries":6,"head":"{head}","root":"{root}","signed":0,"open":1}}"#)
     );
     let empty = State::with(&[]);
-    assert_eq!(verify(empty.path()).unwrap(), Report::Verified { entries: 0, head: Digest::ZERO, open: 0 });
+    assert!(matches!(check(empty.path()).unwrap(), Report::Verified { entries: 0, head: Digest::ZERO, .. }));
 }
 
 #[test]
@@ -125,7 +126,7 @@ fn an_intent_has_one_result_and_a_result_one_intent() {
     ] {
         assert_eq!(broken(&State::with(&drafts)), (seq, Rule::Pair));
     }
-    assert!(verify(State::with(&[intent(1), intent(2), result(2), result(1)]).path()).unwrap().is_verified());
+    assert!(check(State::with(&[intent(1), intent(2), result(2), result(1)]).path()).unwrap().is_verified());
 }
 
 #[test]
@@ -146,7 +147,7 @@ fn every_field_of_every_entry_is_covered() {
 #[test]
 fn what_is_no_log_is_told_from_what_cannot_be_read() {
     let state = State::new();
-    assert!(matches!(verify(state.path()), Err(StoreError::Io(_) | StoreError::File { .. } | StoreError::Copy(_))));
+    assert!(matches!(check(state.path()), Err(StoreError::Io(_) | StoreError::File { .. } | StoreError::Copy(_))));
     fs::write(state.database(), vec![b'x'; 8_192]).unwrap();
     assert_eq!(broken(&state), (1, Rule::Readable));
     fs::write(state.database(), b"").unwrap();
@@ -161,7 +162,7 @@ fn a_large_entry_and_many_entries_are_verified_and_found() {
     let mut drafts: Vec<Draft> = (0..600).map(denied).collect();
     drafts.insert(300, denied(1_000).with_error(&"é".repeat(500)));
     let state = State::with(&drafts);
-    assert!(verify(state.path()).unwrap().is_verified());
+    assert!(check(state.path()).unwrap().is_verified());
     state.forge("UPDATE entries SET body = CAST(replace(CAST(body AS TEXT), 'é', 'e') AS BLOB) WHERE seq = 301");
     assert_eq!(broken(&state), (301, Rule::Hash));
 }
@@ -173,7 +174,7 @@ fn a_log_in_use_is_verified_as_it_is() {
     for id in 0..20 {
         store.append(&[denied(id)]).unwrap();
         assert!(
-            matches!(verify(state.path()).unwrap(), Report::Verified { entries, .. } if entries == u64::try_from(id).unwrap() + 1)
+            matches!(check(state.path()).unwrap(), Report::Verified { entries, .. } if entries == u64::try_from(id).unwrap() + 1)
         );
     }
 }
@@ -214,6 +215,8 @@ fn the_written_format_names_every_member_and_every_rule() {
         Rule::Pair,
         Rule::Head,
         Rule::Journal,
+        Rule::Tree,
+        Rule::Checkpoint,
     ] {
         assert!(format.contains(&format!("`{}`", rule.name())), "{rule:?}");
     }

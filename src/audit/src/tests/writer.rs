@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use countersign_core::record::Entry;
 
-use super::{State, denied, start};
-use crate::{Reply, Report, StoreError, Writer, verify};
+use super::{State, check, denied, start};
+use crate::{Reply, Report, StoreError, Writer};
 
 type Answer = Result<Vec<Entry>, StoreError>;
 
@@ -34,7 +34,7 @@ fn every_append_gets_its_own_entries_in_the_order_of_the_queue() {
     for (seq, answer) in (3..).zip(answers) {
         assert_eq!(seqs(answer.recv().unwrap()), [seq]);
     }
-    assert!(matches!(verify(state.path()).unwrap(), Report::Verified { entries: 200, .. }));
+    assert!(matches!(check(state.path()).unwrap(), Report::Verified { entries: 200, .. }));
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn many_threads_write_one_chain() {
             });
         }
     });
-    assert!(matches!(verify(state.path()).unwrap(), Report::Verified { entries: 400, .. }));
+    assert!(matches!(check(state.path()).unwrap(), Report::Verified { entries: 400, .. }));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_stop_writes_what_is_queued_and_nothing_later() {
     let (done, stopped) = reply();
     writer.stop(done);
     assert!(matches!(stopped.recv().unwrap(), Err(StoreError::Gone)));
-    assert!(matches!(verify(state.path()).unwrap(), Report::Verified { entries: 50, .. }));
+    assert!(matches!(check(state.path()).unwrap(), Report::Verified { entries: 50, .. }));
     assert_eq!(fs::metadata(state.journal()).map_or(0, |file| file.len()), 0);
 }
 
@@ -107,7 +107,7 @@ fn an_idle_writer_leaves_the_whole_log_in_the_database() {
         assert!(std::time::Instant::now() < deadline);
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert!(verify(state.path()).unwrap().is_verified());
+    assert!(check(state.path()).unwrap().is_verified());
     append(&writer, 2).recv().unwrap().unwrap();
-    assert!(matches!(verify(state.path()).unwrap(), Report::Verified { entries: 2, .. }));
+    assert!(matches!(check(state.path()).unwrap(), Report::Verified { entries: 2, .. }));
 }

@@ -4,15 +4,15 @@
 //! the right to read the file.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use countersign_audit::{Direction, Log, StoreError, verify as examine};
+use countersign_audit::{Direction, Log, StoreError, Trust, verify as examine};
 use countersign_core::argv::Argv;
 use countersign_core::record::{Entry, Record};
 use countersign_core::text::{sentence, shown, shown_argv};
 use serde_json::Value;
 
-use crate::cli::{EntryArgs, LogArgs, VerifyArgs};
+use crate::cli::{EntryArgs, LOG, LogArgs, VerifyArgs};
 use crate::complaint::Complaint;
 use crate::{exit, print};
 
@@ -51,14 +51,38 @@ pub(crate) fn show(args: &EntryArgs, json: bool) -> Result<u8, Complaint> {
 }
 
 pub(crate) fn verify(args: &VerifyArgs, json: bool) -> Result<u8, Complaint> {
-    let path = args.path.as_deref().unwrap_or(&args.log.db);
-    let report = examine(path).map_err(|error| unreadable(path, &error))?;
+    let mut paths: Vec<&Path> = args.paths.iter().map(PathBuf::as_path).collect();
+    if paths.is_empty() {
+        let log = args.log.db.as_path();
+        // The closed segments of this machine's log lie beside it.
+        paths.push(log.parent().filter(|_| log == Path::new(LOG)).unwrap_or(log));
+    }
+    let trust = trust(args)?;
+    let failed = |error| unreadable(paths.first().copied().unwrap_or(&args.log.db), &error);
+    let report = examine(&paths, &trust).map_err(failed)?;
     if json {
         print::json(&report)?;
     } else {
         print::line(sentence(&report.to_string(), MAX_LINE).as_str())?;
     }
     Ok(if report.is_verified() { 0 } else { exit::NO })
+}
+
+/// What the operator knows from elsewhere.
+fn trust(args: &VerifyArgs) -> Result<Trust, Complaint> {
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| unusable(path, &error));
+    let Some(path) = &args.key else { return Ok(Trust::default()) };
+    let lines = read(path)?;
+    let keys = lines.lines().filter(|line| !line.is_empty()).map(str::parse).collect::<Result<Vec<_>, _>>();
+    let trust = Trust::in_keys(keys.map_err(|error| unusable(path, &error))?);
+    match &args.checkpoint {
+        Some(path) => trust.with_checkpoint(read(path)?.as_bytes()).map_err(|error| unusable(path, &error)),
+        None => Ok(trust),
+    }
+}
+
+fn unusable(path: &Path, error: &dyn std::fmt::Display) -> Complaint {
+    Complaint::usage(format!("{} cannot be used: {error}.", path.display()))
 }
 
 fn open(path: &Path) -> Result<Log, Complaint> {

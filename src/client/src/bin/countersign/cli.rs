@@ -218,11 +218,17 @@ pub(crate) struct EntryArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// The log or a copy of it; by default the one of this machine
+    /// Logs: directories, databases, closed segments or an export; by default the log of this machine
     #[arg(value_name = "PATH", conflicts_with = "db")]
-    pub(crate) path: Option<PathBuf>,
+    pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) log: LogArgs,
+    /// A signed checkpoint that was kept: the log must begin with what it vouches for
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// A file with the log's public key, or several, in note-verifier form: every checkpoint in the log must be signed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
