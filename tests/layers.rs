@@ -142,4 +142,79 @@ mod tests {
         assert!(!says(&binaries().join("countersign-launcher"))?);
         Ok(())
     }
+
+    /// Tries to make what the sandbox protects, and an ordinary file beside it.
+    const MAKING: &str = r#"
+import os, sys
+def attempt(path, action):
+    try:
+        action()
+        print(path, 0)
+    except OSError as error:
+        print(path, error.errno)
+for path in ["/etc/ld.so.preload", "/etc/doas.conf", "/etc/rc.local", "/etc/environment", "/etc/crypttab"]:
+    attempt(path, lambda: open(path, "w"))
+    attempt("over " + path, lambda: (open("/etc/other", "w").close(), os.rename("/etc/other", path)))
+    attempt("without " + path, lambda: os.unlink(path))
+for path in ["/root/.ssh", "/etc/sudoers.d", "/etc/cron.d", "/etc/cron.hourly", "/etc/pam.d", "/etc/profile.d", "/etc/systemd/system", "/etc/modprobe.d", "/etc/sysctl.d", "/usr/local/lib/systemd", "/run/systemd/system.control"]:
+    attempt(path + "/made", lambda: open(path + "/made", "w"))
+    attempt("instead of " + path, lambda: os.rename(path, path + ".away"))
+print("ordinary", sys.argv[1] if len(sys.argv) > 1 else "/etc/ordinary", flush=True)
+open(sys.argv[1] if len(sys.argv) > 1 else "/etc/ordinary", "w")
+"#;
+
+    const MAKERS: &str = r#"
+[[program]]
+names = ["in-system"]
+lowers = true
+tier = "T2"
+profile = "system"
+reason = "Wrong on purpose."
+operands = ["<text>", "<write>"]
+[[program]]
+names = ["in-users"]
+lowers = true
+tier = "T2"
+profile = "users"
+reason = "Wrong on purpose."
+operands = ["<text>", "<write>"]
+[[program]]
+names = ["in-change"]
+lowers = true
+tier = "T1"
+profile = "change"
+reason = "Wrong on purpose."
+operands = ["<text>", "<write>"]
+"#;
+
+    #[test]
+    fn what_is_protected_cannot_be_made_where_it_was_absent() -> Result<()> {
+        let names = ["in-system", "in-users", "in-change"];
+        let machine = granted()
+            .before_boot(move |root| {
+                for name in names {
+                    std::fs::copy(root.join("usr/bin/python3.11"), root.join("usr/local/bin").join(name))?;
+                }
+                std::fs::write(root.join("opt/making.py"), MAKING)?;
+                Ok(std::fs::write(root.join("etc/countersign/rules.d/99-makers.toml"), MAKERS)?)
+            })
+            .lift_protections()
+            .boot()?;
+        for name in names {
+            let ordinary = format!("/etc/ordinary-{name}");
+            let mut client = promises::ask(&machine, &[name, "/opt/making.py", &ordinary])?;
+            // Whoever was given output changes nothing more without a human.
+            promises::approve_the_waiting(&machine)?;
+            let output = client.wait(promises::PATIENCE)?.ok()?;
+            assert!(machine.exists(&ordinary)?, "{name}: what is ordinary is made: {output:?}");
+            let tried: Vec<(&str, &str)> = output.stdout.lines().filter_map(|line| line.rsplit_once(' ')).collect();
+            assert_eq!(tried.len(), 5 * 3 + 11 * 2 + 1, "{name}: {output:?}");
+            for (what, errno) in tried.iter().filter(|(what, _)| *what != "ordinary") {
+                // Read-only, somewhere else, or a place where something is attached.
+                assert!(["30", "18", "16", "13"].contains(errno), "{name}: {what}: {errno}");
+            }
+            assert_eq!(machine.read("/etc/ld.so.preload")?, "", "{name}");
+        }
+        Ok(())
+    }
 }

@@ -161,7 +161,7 @@ except OSError as error:
     }
 
     /// Jobs that may signal others: they hold the capability, and no domain closes them in.
-    const SIGNAL: &[&str] = &["packages", "network", "storage", "kernel", "system"];
+    const SIGNAL: &[&str] = &["packages", "network", "storage", "system"];
     const NETWORK: &[&str] = &["packages", "network", "storage", "system"];
 
     /// By the beginning of the attempt's name; the first that fits.

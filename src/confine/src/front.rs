@@ -54,13 +54,38 @@ pub struct FrontLimits {
     pub read: Vec<PathBuf>,
 }
 
+/// Where the front's log is.
+pub const STATE: &str = "/var/lib/countersign";
+/// What the front reads: facts about callers, the accounts, the policy, and the sockets of the bus, the journal and PID 1.
+const READ: [&str; 8] = [
+    "/proc",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/countersign",
+    "/usr/share/countersign",
+    "/run/dbus",
+    "/run/systemd",
+    "/dev/urandom",
+];
+
+impl FrontLimits {
+    /// What the front keeps on an installed machine.
+    #[must_use]
+    pub fn of_the_machine(credentials: Credentials) -> Self {
+        Self { credentials, write: vec![STATE.into()], read: READ.iter().map(Into::into).collect() }
+    }
+}
+
+/// What the front's filter refuses. Local sockets and threads are left.
+pub(crate) const REFUSALS: Refusals<'static> =
+    Refusals { sets: REFUSED, sockets: &[Socket::Unix], starts: Starts::Threads };
+
 /// Confines the calling process for good. Must be called while it has one thread; later threads inherit it.
 ///
 /// # Errors
 /// The first step that failed; the process must then end.
 pub fn confine_self(limits: &FrontLimits) -> Result<Vec<Layer>, ConfineError> {
-    let refusals = Refusals { sets: REFUSED, sockets: &[Socket::Unix], starts: Starts::Threads };
-    let filters = seccomp::compile(&refusals)?;
+    let filters = seccomp::compile(&REFUSALS)?;
     Ok(vec![
         credentials::take(limits.credentials)?,
         capabilities::limit(&Keep::nothing())?,

@@ -37,6 +37,8 @@ pub enum Reach {
 pub enum Outside {
     /// No TCP, no abstract sockets of others, no signals to others.
     Closed,
+    /// No signals to others. Abstract sockets and TCP are left to other layers.
+    SignalsClosed,
     /// As without a domain. Abstract sockets, TCP and signals are left to other layers.
     Open,
 }
@@ -97,12 +99,14 @@ fn ruleset(domain: &Domain) -> Result<RulesetCreated, ConfineError> {
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(NEWEST))
         .map_err(ConfineError::Landlock)?;
-    if domain.outside == Outside::Closed {
-        let closed = |ruleset: Ruleset| -> Result<Ruleset, RulesetError> {
-            ruleset.handle_access(AccessNet::from_all(NEWEST))?.scope(Scope::from_all(NEWEST))
-        };
-        offered = closed(offered).map_err(ConfineError::Landlock)?;
-    }
+    let closed = |ruleset: Ruleset| -> Result<Ruleset, RulesetError> {
+        match domain.outside {
+            Outside::Closed => ruleset.handle_access(AccessNet::from_all(NEWEST))?.scope(Scope::from_all(NEWEST)),
+            Outside::SignalsClosed => ruleset.scope(Scope::Signal),
+            Outside::Open => Ok(ruleset),
+        }
+    };
+    offered = closed(offered).map_err(ConfineError::Landlock)?;
     offered.create().map_err(ConfineError::Landlock)
 }
 
@@ -135,6 +139,8 @@ fn words(abi: ABI, domain: &Domain) -> String {
     let written = if written.is_empty() { "nothing".to_owned() } else { written.join(" ") };
     let outside = match domain.outside {
         Outside::Open => "tcp, abstract sockets and signals open",
+        Outside::SignalsClosed if abi >= ABI::V6 => "tcp and abstract sockets open; signals closed",
+        Outside::SignalsClosed => "tcp and abstract sockets open; signals not known to this kernel",
         Outside::Closed if abi >= ABI::V6 => "tcp, abstract sockets and signals closed",
         Outside::Closed if abi >= ABI::V4 => "tcp closed; abstract sockets and signals not known to this kernel",
         Outside::Closed => "tcp, abstract sockets and signals not known to this kernel",

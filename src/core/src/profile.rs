@@ -237,8 +237,13 @@ impl Profile {
     /// Whether signals, TCP and abstract sockets of others are closed to a job.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        let signals = self.capabilities.iter().any(|each| each.name.name() == "KILL");
-        self.files.written != Written::Everything && !self.reaches_out() && !signals
+        self.files.written != Written::Everything && !self.reaches_out() && !self.signals_others()
+    }
+
+    /// Whether a job may signal processes that are not its own.
+    #[must_use]
+    pub fn signals_others(&self) -> bool {
+        self.capabilities.iter().any(|each| each.name.name() == "KILL")
     }
 
     /// Whether this group of system calls is allowed.

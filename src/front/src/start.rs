@@ -17,7 +17,7 @@ use std::sync::Arc;
 use countersign_config::Accounts;
 use countersign_confine::ConfineError;
 use countersign_confine::credentials::Credentials;
-use countersign_confine::front::{FrontLimits, confine_self};
+use countersign_confine::front::{FrontLimits, STATE, confine_self};
 use countersign_core::message::StopNote;
 use countersign_core::policy::{Names as _, Policy};
 use countersign_core::record::{Act, Draft, Stamp};
@@ -39,16 +39,10 @@ use crate::{bus, config};
 
 /// The launcher's program.
 const LAUNCHER: &str = "/usr/libexec/countersign/countersign-launcher";
-/// Where the log is.
-const STATE: &str = "/var/lib/countersign";
 /// The launcher's end of the socket, in the launcher.
 const LAUNCHER_FD: i32 = 3;
 /// The user and the group that we become.
 const ACCOUNT: &str = "_countersign";
-/// What we read: facts about callers, the accounts, the policy, and the sockets of the bus, the journal and PID 1.
-/// All of `/etc` that everybody may read, and not its files one by one: a rule holds for the file that was there when we
-/// began, and whoever adds an account puts another one in its place.
-const READ: [&str; 6] = ["/proc", "/etc", "/usr/share/countersign", "/run/dbus", "/run/systemd", "/dev/urandom"];
 /// How many threads look at processes and descriptors at once, at most.
 const BLOCKING: usize = 32;
 /// How many phase changes may wait to be told.
@@ -141,8 +135,7 @@ fn confine() -> Result<(), StartError> {
     let accounts = Accounts::parse(&read("/etc/passwd")?, &read("/etc/group")?);
     let (uid, gid) = accounts.uid(ACCOUNT).zip(accounts.gid(ACCOUNT)).ok_or(StartError::NoAccount)?;
     let credentials = Credentials { uid: uid.get(), gid: gid.get() };
-    let limits = FrontLimits { credentials, write: vec![STATE.into()], read: READ.iter().map(Into::into).collect() };
-    confine_self(&limits)?;
+    confine_self(&FrontLimits::of_the_machine(credentials))?;
     Ok(())
 }
 

@@ -219,7 +219,7 @@ impl JobGroup {
         let mut gives = format!("{}, killed as a whole", self.name);
         if controllers.pids {
             self.write("pids.max", &limits.tasks.to_string())?;
-            gives.push_str(&format!("; tasks {}", limits.tasks));
+            gives.push_str(&format!("; tasks {}", self.read("pids.max")?));
         } else {
             gives.push_str("; tasks not limited here");
         }
@@ -227,11 +227,20 @@ impl JobGroup {
             Some(mib) if controllers.memory => {
                 self.write("memory.max", &format!("{mib}M"))?;
                 self.write("memory.oom.group", "1")?;
-                gives.push_str(&format!("; memory {mib} MiB"));
+                gives.push_str(&format!("; memory {} bytes", self.read("memory.max")?));
             }
             Some(_) | None => gives.push_str("; memory not limited here"),
         }
         Ok(gives)
+    }
+
+    /// What the kernel made of a limit.
+    fn read(&self, name: &str) -> Result<String, CgroupError> {
+        let opened = openat(&self.dir, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        let opened = opened.map_err(|errno| CgroupError::File { what: "reading back a limit", error: errno.into() })?;
+        let mut text = String::new();
+        File::from(opened).read_to_string(&mut text).map_err(file("reading back a limit"))?;
+        Ok(text.trim().to_owned())
     }
 
     fn write(&self, name: &str, value: &str) -> Result<(), CgroupError> {

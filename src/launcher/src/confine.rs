@@ -54,7 +54,7 @@ fn steps(job: Job, cgroup: &str, teller: &mut Teller) -> Result<std::convert::In
         teller,
         match profile.network {
             Network::Own => network::own()?,
-            Network::Host => network::host(),
+            Network::Host => network::host()?,
         },
     )?;
     let files = execute::open(&program)?;

@@ -38,7 +38,7 @@ const LOG_CHANGES: [u64; 5] = [4, 5, 6, 7, 8];
 const PERSONALITY_QUERY: u64 = 0xffff_ffff;
 
 /// The calls that are refused whatever their arguments are.
-const WHOLE: &[(CallSet, &[i64])] = &[
+pub(super) const WHOLE: &[(CallSet, &[i64])] = &[
     (CallSet::Modules, &[libc::SYS_init_module, libc::SYS_finit_module, libc::SYS_delete_module]),
     (CallSet::Boot, &[libc::SYS_reboot]),
     (CallSet::Kexec, &[libc::SYS_kexec_load, libc::SYS_kexec_file_load]),
@@ -120,10 +120,10 @@ const PORTS: &[i64] = &[];
 
 /// Starting processes and programs, and signalling others: what a server of messages never does.
 #[cfg(target_arch = "x86_64")]
-const STARTING: &[i64] = &[libc::SYS_execve, libc::SYS_execveat, libc::SYS_fork, libc::SYS_vfork];
+pub(super) const STARTING: &[i64] = &[libc::SYS_execve, libc::SYS_execveat, libc::SYS_fork, libc::SYS_vfork];
 #[cfg(not(target_arch = "x86_64"))]
-const STARTING: &[i64] = &[libc::SYS_execve, libc::SYS_execveat];
-const SIGNALLING: &[i64] = &[libc::SYS_kill, libc::SYS_pidfd_send_signal, libc::SYS_rt_sigqueueinfo];
+pub(super) const STARTING: &[i64] = &[libc::SYS_execve, libc::SYS_execveat];
+pub(super) const SIGNALLING: &[i64] = &[libc::SYS_kill, libc::SYS_pidfd_send_signal, libc::SYS_rt_sigqueueinfo];
 
 /// All rules of the refused sets together.
 pub(super) fn refused(refusals: &Refusals<'_>) -> Result<Rules, BackendError> {

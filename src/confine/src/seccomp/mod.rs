@@ -60,7 +60,11 @@ pub struct Filters {
 /// # Errors
 /// The architecture is not one that the filters are written for, or a filter is too large.
 pub fn compile(refusals: &Refusals<'_>) -> Result<Filters, ConfineError> {
-    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(ConfineError::Compile)?;
+    compile_for(TargetArch::try_from(std::env::consts::ARCH).map_err(ConfineError::Compile)?, refusals)
+}
+
+/// Compiles them for a kernel of this architecture.
+fn compile_for(arch: TargetArch, refusals: &Refusals<'_>) -> Result<Filters, ConfineError> {
     let refused = calls::refused(refusals).map_err(ConfineError::Compile)?;
     let kinds = sockets::others_than(refusals.sockets).map_err(ConfineError::Compile)?;
     let counted = refused.len();
@@ -125,3 +129,6 @@ fn digest(program: &BpfProgram) -> Digest {
     }
     Digest::of(&bytes)
 }
+
+#[cfg(test)]
+mod tests;

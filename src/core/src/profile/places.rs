@@ -114,6 +114,8 @@ const UNITS: &[Place] = &[
     place("/usr/local/lib/systemd", "what PID 1 runs"),
     place("/run/systemd/system", "what PID 1 runs until the next boot"),
     place("/run/systemd/transient", "what PID 1 runs until it ends"),
+    place("/run/systemd/system.control", "what PID 1 runs until the next boot"),
+    place("/run/systemd/system.attached", "what PID 1 runs until the next boot"),
     place("/run/systemd/generator", "what generators made for PID 1"),
     place("/run/systemd/generator.early", "what generators made for PID 1"),
     place("/run/systemd/generator.late", "what generators made for PID 1"),

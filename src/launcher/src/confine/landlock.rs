@@ -22,7 +22,11 @@ pub(super) fn restrict(profile: &Profile, opened: &[CleanPath]) -> Result<Layer,
         Written::Everything => vec![rule("/", Reach::Everything)],
         Written::Nothing | Written::Targets | Written::Listed => vec![rule("/", reading), rule("/dev", Reach::Use)],
     };
-    let outside = if profile.is_closed() { Outside::Closed } else { Outside::Open };
+    let outside = match (profile.is_closed(), profile.signals_others()) {
+        (true, _) => Outside::Closed,
+        (false, false) => Outside::SignalsClosed,
+        (false, true) => Outside::Open,
+    };
     rules.extend(profile.files.private.iter().chain(opened).map(|path| rule(path.as_str(), Reach::Change)));
     enter(&Domain { least_abi: profile.landlock_abi, rules, outside })
 }

@@ -25,6 +25,7 @@ use countersign_core::outcome::Layer;
 use countersign_core::path::CleanPath;
 use countersign_core::profile::{CallSet, Profile, Written};
 use nix::sched::{CloneFlags, unshare};
+use rustix::fs::{StatVfsMountFlags, statvfs};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, mount_change};
 
@@ -134,10 +135,12 @@ pub(super) fn build(profile: &Profile, wanted: &Wanted<'_>) -> Result<View, Moun
     let masked = covers.mask(&scratch, &hidden)?;
     devices.attach(&scratch)?;
     let shared = machine.map_or(Ok(0), |machine| machine.rejoin())?;
-    let base = if read_only { "read-only, no devices, no set-id" } else { "writable" };
+    let base = root_as_shown()?;
     let mut gives = format!(
-        "own namespace; {base}; {count_opened} directories opened for targets; {} listed places writable; {count_private} private; {covered} places covered read-only; {masked} places hidden",
-        listed.len()
+        "own namespace; {base} at the root; {count_opened} directories opened for targets; {} listed places writable; {count_private} private; {} places covered read-only and {} absent; {masked} places hidden",
+        listed.len(),
+        covered.there,
+        covered.absent
     );
     if shared > 0 {
         gives.push_str(&format!("; {shared} mounts shared with the machine"));
@@ -145,22 +148,44 @@ pub(super) fn build(profile: &Profile, wanted: &Wanted<'_>) -> Result<View, Moun
     Ok(View { opened, layer: Layer { step: "mounts".to_owned(), gives } })
 }
 
+/// What the kernel shows of the mount at the root of the view.
+fn root_as_shown() -> Result<String, MountError> {
+    let flags = statvfs(c"/").map_err(failed("reading back", "/"))?.f_flag;
+    let names = [
+        (StatVfsMountFlags::RDONLY, "read-only"),
+        (StatVfsMountFlags::NODEV, "no devices"),
+        (StatVfsMountFlags::NOSUID, "no set-id"),
+    ];
+    let shown: Vec<&str> = names.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| *name).collect();
+    Ok(if shown.is_empty() { "writable".to_owned() } else { shown.join(", ") })
+}
+
 /// Covers protected places wherever the view would be writable there.
-fn cover(written: Written, protected: &[CleanPath], opened: &[CleanPath]) -> Result<usize, MountError> {
+fn cover(written: Written, protected: &[CleanPath], opened: &[CleanPath]) -> Result<Covered, MountError> {
     let writable = |place: &&CleanPath| match written {
         Written::Nothing => false,
         Written::Targets | Written::Listed => opened.iter().any(|directory| place.is_within(directory)),
         Written::Everything => true,
     };
-    let mut covered = 0_usize;
+    let mut covered = Covered::default();
     for place in protected.iter().filter(writable) {
-        let Some(found) = places::find(place)? else { continue };
+        let Some(found) = places::find(place)? else {
+            covered.absent = covered.absent.saturating_add(1);
+            continue;
+        };
         let tree = Tree::copy(&found, Recursive::Yes, place.as_str())?;
         tree.set(Attributes::READ_ONLY, Recursive::Yes)?;
         tree.attach(&found)?;
-        covered = covered.saturating_add(1);
+        covered.there = covered.there.saturating_add(1);
     }
     Ok(covered)
+}
+
+/// How many protected places were covered, and how many are not on this machine, where a job could make them.
+#[derive(Debug, Clone, Copy, Default)]
+struct Covered {
+    there: usize,
+    absent: usize,
 }
 
 /// An error of the library as one of ours.

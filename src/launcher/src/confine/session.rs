@@ -4,7 +4,7 @@ use std::io;
 
 use countersign_core::outcome::Layer;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
-use nix::unistd::setsid;
+use nix::unistd::{getpgrp, getsid, setsid};
 
 use super::error::StepError;
 use crate::cgroup::place;
@@ -21,5 +21,9 @@ pub(super) fn begin(cgroup: &str) -> Result<Layer, StepError> {
     sys::default_signals();
     let none = SigSet::empty();
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&none), None).map_err(|errno| failed("sigprocmask")(errno.into()))?;
+    let shown = getsid(None).map_err(|errno| failed("getsid")(errno.into()))?;
+    if shown != session || getpgrp() != session {
+        return Err(failed("the session is not its own")(io::Error::from_raw_os_error(libc::ENOTSUP)));
+    }
     Ok(Layer { step: "session".to_owned(), gives: format!("own session and process group {session}, no terminal") })
 }

@@ -7,6 +7,8 @@ mod cost;
 #[cfg(test)]
 mod driver;
 #[cfg(test)]
+mod enforced;
+#[cfg(test)]
 mod orders;
 #[cfg(test)]
 mod running;

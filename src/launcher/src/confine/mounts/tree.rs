@@ -2,7 +2,8 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{CWD, Mode, OFlags, open};
+use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstatvfs, open};
+use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_string,
     fsmount, fsopen, move_mount, open_tree,
@@ -30,6 +31,21 @@ impl Attributes {
     pub(super) const NO_DEVICES: Self = Self { set: libc::MOUNT_ATTR_NODEV, clear: 0 };
     /// No device can be opened, and nothing written.
     pub(super) const DEAD: Self = Self { set: libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NODEV, clear: 0 };
+}
+
+impl Attributes {
+    /// Reads them back.
+    fn are_shown(self, fd: &OwnedFd, path: &str) -> Result<(), MountError> {
+        let flags = fstatvfs(fd).map_err(failed("reading back the mount of", path))?.f_flag;
+        let known = [
+            (libc::MOUNT_ATTR_RDONLY, StatVfsMountFlags::RDONLY),
+            (libc::MOUNT_ATTR_NOSUID, StatVfsMountFlags::NOSUID),
+            (libc::MOUNT_ATTR_NODEV, StatVfsMountFlags::NODEV),
+        ];
+        let set = known.iter().all(|(bit, flag)| self.set & bit == 0 || flags.contains(*flag));
+        // A file system that is read-only itself stays so, whatever its mount says.
+        if set { Ok(()) } else { Err(failed("the kernel shows other attributes for", path)(Errno::NOTSUP)) }
+    }
 }
 
 /// A mount tree that is not attached anywhere yet, or was.
@@ -65,7 +81,8 @@ impl Tree {
     /// Changes its attributes.
     pub(super) fn set(&self, attributes: Attributes, recursive: Recursive) -> Result<(), MountError> {
         sys::set_mount_attributes(&self.fd, attributes.set, attributes.clear, recursive)
-            .map_err(|error| MountError::new("changing the mount of", self.path.as_str(), error))
+            .map_err(|error| MountError::new("changing the mount of", self.path.as_str(), error))?;
+        attributes.are_shown(&self.fd, &self.path)
     }
 
     /// Attaches it over what the other descriptor points to.
