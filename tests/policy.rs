@@ -148,6 +148,34 @@ mod tests {
     }
 
     #[test]
+    fn what_a_reload_would_change_is_told_before_it() -> anyhow::Result<()> {
+        let machine = installed().boot()?;
+        let diff = |paths: &[&str]| {
+            let words = ["countersign", "policy", "diff"].iter().chain(paths).copied();
+            machine.run_as(AGENT, words.collect::<Vec<_>>())
+        };
+        let before = diff(&[])?;
+        assert_eq!((before.code, before.stdout.as_str()), (0, "nothing\n"), "{before:?}");
+        machine.run(["mkdir", "-p", "/srv/rules.d", "/srv/etc"])?.ok()?;
+        let rule =
+            "[[program]]\nnames = [\"apt-get\"]\ntier = \"T3\"\nreason = \"Ours.\"\nmust_match = [\"apt-get frob\"]\n";
+        machine.command("root", ["tee", "/srv/rules.d/x.toml"])?.stdin(rule).run()?.ok()?;
+        let file = diff(&["/srv/rules.d/x.toml"])?;
+        assert!(file.code == 1 && file.stdout.contains("command  apt-get check: T2 packages -> T3 system"), "{file:?}");
+        machine.run(["sh", "-c", "echo 'mode = \"open\"' > /srv/etc/countersign.toml"])?.ok()?;
+        let directory = diff(&["/srv/etc"])?;
+        assert!(directory.code == 1 && directory.stdout.contains("setting  mode"), "{directory:?}");
+        edit(&machine, "echo 'mode = \"readonly\"' > countersign.toml")?;
+        let installed = diff(&[])?;
+        assert!(installed.code == 1 && installed.stdout.contains("readonly"), "{installed:?}");
+        machine.run(["systemctl", "reload", "countersignd"])?.ok()?;
+        assert_eq!(diff(&[])?.stdout, "nothing\n");
+        edit(&machine, "echo 'mode = \"gaurded\"' > countersign.toml")?;
+        assert_eq!(diff(&[])?.code, 127, "what cannot be read is no difference");
+        Ok(())
+    }
+
+    #[test]
     fn a_running_job_outlives_a_reload() -> anyhow::Result<()> {
         let machine = installed().boot()?;
         let mut client = ask(&machine, &["sh", "-c", "sleep 2; exit 9"])?;

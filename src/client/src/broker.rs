@@ -167,6 +167,14 @@ impl Broker {
         told(self.control().await?.clear_taint(uid, reason).await)
     }
 
+    /// The files of the policy in force: kind, origin, path and text, in the order in which they apply.
+    ///
+    /// # Errors
+    /// Those of the broker.
+    pub async fn policy(&self) -> Answer<Vec<(String, String, String, String)>> {
+        told(self.broker().await?.policy().await)
+    }
+
     /// Arms the caller's own taint latch.
     ///
     /// # Errors

@@ -26,6 +26,9 @@ pub trait Broker1 {
     #[zbus(name = "Submit", allow_interactive_auth)]
     fn submit_with_dialog(&self, request: &Dictionary<'_>) -> zbus::Result<OwnedObjectPath>;
 
+    /// The files of the policy in force: kind, origin, path and text.
+    fn policy(&self) -> zbus::Result<Vec<(String, String, String, String)>>;
+
     /// Arms the caller's own taint latch.
     fn mark_tainted(&self) -> zbus::Result<()>;
 

@@ -25,7 +25,7 @@ use countersign_core::policy::Policy;
 pub use accounts::Accounts;
 pub use error::ConfigError;
 pub use place::{MAX_FILE_BYTES, MAX_FILES};
-pub use sources::{Kind, Source, Sources, checkout, sources};
+pub use sources::{Kind, Source, Sources, checkout, sources, sources_with};
 
 /// Reads and parses the whole policy below `root` (`/` outside of tests).
 ///

@@ -60,17 +60,31 @@ pub struct Sources {
 pub fn sources(root: &Path) -> Result<Sources, ConfigError> {
     let root = Place::root(root, Trust::RootOnly)?;
     let admin = root.below(ADMIN)?;
+    gather(&root, admin.as_ref())
+}
+
+/// Reads the vendor's files below `root` and, in the place of the administrator's directory, one of somebody's own. Nothing
+/// may be decided by what this returns.
+///
+/// # Errors
+/// The first file or directory that could not be read.
+pub fn sources_with(root: &Path, admin: &Path) -> Result<Sources, ConfigError> {
+    let (root, admin) = (Place::root(root, Trust::RootOnly)?, Place::root(admin, Trust::Anybody)?);
+    gather(&root, Some(&admin))
+}
+
+fn gather(root: &Place, admin: Option<&Place>) -> Result<Sources, ConfigError> {
     let vendor = root.below(VENDOR)?;
-    let mut files = settings(admin.as_ref())?;
+    let mut files = settings(admin)?;
     for (kind, vendors, admins) in [(Kind::Grants, "grants.d", "grants.d"), (Kind::Rules, "rules", "rules.d")] {
         let mut found = directory(vendor.as_ref(), vendors, kind, Origin::Vendor)?;
-        found.extend(directory(admin.as_ref(), admins, kind, Origin::Admin)?);
+        found.extend(directory(admin, admins, kind, Origin::Admin)?);
         files.extend(found.into_values());
     }
     // A vendor's profile stays beside an administrator's of the same name, which must not be wider.
     files.extend(directory(vendor.as_ref(), "profiles", Kind::Profiles, Origin::Vendor)?.into_values());
-    files.extend(directory(admin.as_ref(), "profiles.d", Kind::Profiles, Origin::Admin)?.into_values());
-    Ok(Sources { files, accounts: accounts(&root)? })
+    files.extend(directory(admin, "profiles.d", Kind::Profiles, Origin::Admin)?.into_values());
+    Ok(Sources { files, accounts: accounts(root)? })
 }
 
 /// Reads `rules/*.toml` and `profiles/*.toml` of somebody's own directory, as vendor files and without grants, to try
@@ -85,7 +99,64 @@ pub fn checkout(directory_of_policy: &Path) -> Result<Sources, ConfigError> {
     Ok(Sources { files: rules.into_values().chain(profiles.into_values()).collect(), accounts: Accounts::default() })
 }
 
+impl Kind {
+    /// The kind's name, on the bus and for programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Settings => "settings",
+            Self::Grants => "grants",
+            Self::Rules => "rules",
+            Self::Profiles => "profiles",
+        }
+    }
+
+    /// The kind of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Settings, Self::Grants, Self::Rules, Self::Profiles].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+impl Source {
+    /// Whose it is, in one word.
+    #[must_use]
+    pub const fn origin_name(&self) -> &'static str {
+        match self.origin {
+            Origin::Vendor => "vendor",
+            Origin::Admin => "admin",
+        }
+    }
+
+    /// By what it is sorted and replaced: the main file of the settings comes before its drop-ins.
+    fn place(&self) -> (usize, bool, &str) {
+        let order = match self.kind {
+            Kind::Settings => 0,
+            Kind::Grants => 1,
+            Kind::Rules => 2,
+            Kind::Profiles if self.origin == Origin::Vendor => 3,
+            Kind::Profiles => 4,
+        };
+        let path = Path::new(&self.path);
+        let dropped_in = path.parent().is_some_and(|parent| parent.ends_with("countersign.toml.d"));
+        (order, dropped_in, path.file_name().and_then(|name| name.to_str()).unwrap_or_default())
+    }
+}
+
 impl Sources {
+    /// Files that somebody else read, in the order in which they apply.
+    #[must_use]
+    pub const fn of_files(files: Vec<Source>, accounts: Accounts) -> Self {
+        Self { files, accounts }
+    }
+
+    /// Puts a file in the place of the one of its name and kind, or beside the others of its kind.
+    pub fn put(&mut self, source: Source) {
+        self.files.retain(|other| other.place() != source.place());
+        self.files.push(source);
+        self.files.sort_by(|a, b| a.place().cmp(&b.place()));
+    }
+
     /// Every file, in the order in which it applies.
     #[must_use]
     pub fn files(&self) -> &[Source] {

@@ -17,6 +17,10 @@ pub(crate) const CALLS_PER_USER: usize = 96;
 pub(crate) const CALLS_IN_ALL: usize = 1_024;
 /// How many dialogs that one administrator asked for are open at once.
 pub(crate) const DIALOGS_PER_USER: usize = 4;
+/// How often one user reads the policy's files at once; they are half a megabyte.
+pub(crate) const READINGS_PER_USER: usize = 2;
+/// How often they are read at once in all.
+pub(crate) const READINGS_IN_ALL: usize = 8;
 /// How many such dialogs are open at once in all.
 pub(crate) const DIALOGS_IN_ALL: usize = 64;
 

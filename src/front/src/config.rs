@@ -8,26 +8,32 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use countersign_config::{ConfigError, load};
+use countersign_config::{ConfigError, Source, sources};
 use countersign_core::code::{Code, Failure};
 use countersign_core::policy::Policy;
 use countersign_core::record::Draft;
 use countersign_core::text::sentence;
 
 use crate::lifecycle;
+use crate::lock::lock;
 use crate::notice::Topic;
 use crate::pipeline::Pipeline;
 
 /// The most bytes of what is said of a mistake.
 const MAX_MISTAKE: usize = 1_024;
 
-/// Reads the policy of this machine.
+/// Reads the policy of this machine, and keeps its files, so that anybody can compare others with what is in force.
 ///
 /// # Errors
 /// The first file that is not right.
-pub(crate) fn policy() -> Result<Policy, ConfigError> {
-    load(Path::new("/"))
+pub(crate) fn read() -> Result<(Policy, Files), ConfigError> {
+    let sources = sources(Path::new("/"))?;
+    let policy = sources.policy()?;
+    Ok((policy, Arc::new(sources.files().to_vec())))
 }
+
+/// The files of the policy in force, in the order in which they apply.
+pub(crate) type Files = Arc<Vec<Source>>;
 
 /// Reads the policy again. Unless front and launcher read the same, the old one stays in both. Recorded either way, in
 /// the draft, which says who asked; systemd is told when it begins and when it is over.
@@ -50,13 +56,14 @@ pub(crate) async fn reload(pipeline: &Arc<Pipeline>, draft: Draft) -> Result<(),
 }
 
 async fn exchange(pipeline: &Arc<Pipeline>) -> Result<(), Failure> {
-    let read = tokio::task::spawn_blocking(policy).await.map_err(|_| unreadable("it could not be read"))?;
-    let policy = read.map_err(|error| unreadable(&error.in_one_line()))?;
+    let read = tokio::task::spawn_blocking(read).await.map_err(|_| unreadable("it could not be read"))?;
+    let (policy, files) = read.map_err(|error| unreadable(&error.in_one_line()))?;
     let ruleset = policy.ruleset();
     if pipeline.launcher.reload(ruleset).await? != ruleset {
         return Err(unreadable("the files changed while they were read"));
     }
     pipeline.put_in_force(Arc::new(policy));
+    *lock(&pipeline.files) = files;
     Ok(())
 }
 

@@ -70,6 +70,8 @@ pub(crate) struct Pipeline {
     pub(crate) tickets: Tickets,
     pub(crate) latches: Latches,
     pub(crate) notices: Notices,
+    /// The files of the policy in force.
+    pub(crate) files: Mutex<crate::config::Files>,
     /// Held while the policy is read again, so that two readings do not cross.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     policy: Mutex<Arc<Policy>>,
@@ -96,6 +98,7 @@ impl Pipeline {
             tickets: Tickets::default(),
             latches: Latches::new(recalled.tainted),
             notices: Notices::default(),
+            files: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
             policy: Mutex::new(policy),
             budgets: Budgets::new(recalled.accounts),

@@ -32,6 +32,7 @@ use crate::clock::Boot;
 use crate::launch::Launcher;
 use crate::launch::socket::{LaunchError, Socket};
 use crate::lifecycle::{self, Signals};
+use crate::lock::lock;
 use crate::pipeline::Pipeline;
 use crate::recall::Recalled;
 use crate::standing::Standing;
@@ -92,7 +93,7 @@ pub(crate) enum StartError {
 /// The first step that failed; nothing was served then.
 pub(crate) fn run() -> Result<ExitCode, StartError> {
     let socket = start_launcher().map_err(StartError::Spawn)?;
-    let policy = config::policy()?;
+    let (policy, files) = config::read()?;
     let boot = Boot::read().map_err(StartError::Boot)?;
     confine()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -102,7 +103,7 @@ pub(crate) fn run() -> Result<ExitCode, StartError> {
         .enable_all()
         .build()
         .map_err(StartError::Runtime)?;
-    let code = runtime.block_on(serve(socket, policy, boot));
+    let code = runtime.block_on(serve(socket, (policy, files), boot));
     // A thread that is stuck in a caller's descriptor is not waited for.
     runtime.shutdown_background();
     code
@@ -139,7 +140,7 @@ fn confine() -> Result<(), StartError> {
     Ok(())
 }
 
-async fn serve(socket: OwnedFd, policy: Policy, boot: Boot) -> Result<ExitCode, StartError> {
+async fn serve(socket: OwnedFd, (policy, files): (Policy, config::Files), boot: Boot) -> Result<ExitCode, StartError> {
     let signals = Signals::catch().map_err(StartError::Runtime)?;
     let policy = Arc::new(policy);
     let (launcher, ready) = Socket::open(socket).await?;
@@ -159,6 +160,7 @@ async fn serve(socket: OwnedFd, policy: Policy, boot: Boot) -> Result<ExitCode, 
     let pipeline = Arc::new(Pipeline::new(policy, launcher, humans, ledger, standing, recalled, tell));
     let signing = Arc::clone(&pipeline);
     tokio::spawn(async move { keep_up(&signing.ledger, &*signing.launcher).await });
+    *lock(&pipeline.files) = files;
     bus::serve(&connection, Arc::clone(&pipeline), news, stop).await?;
     tokio::spawn(crate::taint::watch(Arc::clone(&pipeline)));
     Ok(lifecycle::live(pipeline, connection, signals, stops).await)

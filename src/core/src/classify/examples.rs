@@ -114,7 +114,8 @@ impl<'a> Examples<'a> {
 }
 
 /// An example's words: those of a plain command, else the text for a shell.
-pub(super) fn argv(example: &str) -> Option<Argv> {
+#[must_use]
+pub fn argv(example: &str) -> Option<Argv> {
     let script = shell::parse(example);
     match script.plain_command() {
         Some(words) => Argv::new(words).ok(),

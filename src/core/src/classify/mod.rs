@@ -35,6 +35,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use examples::argv as example_argv;
 pub use kind::BadNotation;
 pub use rules::{FailedExample, Origin, Problem, RuleFile, Rules, RulesError, Tested};
 

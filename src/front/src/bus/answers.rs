@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use countersign_config::Source;
 use countersign_core::code::Failure;
 use countersign_core::outcome::{Ended, Outcome, Stream};
 use countersign_core::policy::Ruleset;
@@ -171,6 +172,11 @@ fn stream([sha256, length, truncated]: [&'static str; 3], stream: &Stream) -> [(
 
 fn target(target: &Target) -> (String, String, String) {
     (word(&target.kind), target.name.clone(), word(&target.access))
+}
+
+/// A file of the policy: kind, origin, path and text.
+pub(super) fn file(source: &Source) -> (String, String, String, String) {
+    (source.kind.name().to_owned(), source.origin_name().to_owned(), source.path.clone(), source.text.clone())
 }
 
 /// The ruleset in one word: version and digest.

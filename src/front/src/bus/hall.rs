@@ -24,6 +24,7 @@ pub(crate) struct Hall {
     pub(super) stop: mpsc::Sender<StopCall>,
     calls: Quota,
     dialogs: Quota,
+    pub(super) readings: Quota,
 }
 
 /// A call that is being worked on: who called, and its place among the calls.
@@ -36,7 +37,8 @@ impl Hall {
     pub(super) fn new(pipeline: Arc<Pipeline>, identities: Identities, stop: mpsc::Sender<StopCall>) -> Self {
         let calls = Quota::new("calls", bounds::CALLS_PER_USER, bounds::CALLS_IN_ALL);
         let dialogs = Quota::new("dialogs", bounds::DIALOGS_PER_USER, bounds::DIALOGS_IN_ALL);
-        Self { pipeline, identities, stop, calls, dialogs }
+        let readings = Quota::new("readings of the policy", bounds::READINGS_PER_USER, bounds::READINGS_IN_ALL);
+        Self { pipeline, identities, stop, calls, dialogs, readings }
     }
 
     /// Proves the sender of a call and takes its place.

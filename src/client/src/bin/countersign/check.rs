@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use countersign_config::{ConfigError, Kind, Sources, checkout, sources};
-use countersign_core::classify::{Origin, RuleFile, Rules, RulesError, Tested};
+use countersign_core::classify::{RuleFile, Rules, RulesError, Tested};
 use countersign_core::policy::Policy;
 use countersign_core::text::{sentence, shown};
 use serde_json::json;
@@ -39,7 +39,7 @@ fn sound(sources: &Sources, policy: &Policy, json: bool) -> Result<u8, Complaint
     let ruleset = ruleset(policy);
     let (programs, examples) = (policy.rules().programs(), policy.rules().examples_run());
     if json {
-        let file = |source: &countersign_config::Source| json!({ "path": source.path, "kind": kind(source.kind), "origin": origin(source.origin) });
+        let file = |source: &countersign_config::Source| json!({ "path": source.path, "kind": source.kind.name(), "origin": source.origin_name() });
         let files: Vec<_> = sources.files().iter().map(file).collect();
         print::json(
             &json!({ "ok": true, "files": files, "programs": programs, "examples": examples, "mode": mode, "ruleset": ruleset }),
@@ -49,8 +49,8 @@ fn sound(sources: &Sources, policy: &Policy, json: bool) -> Result<u8, Complaint
     for source in sources.files() {
         print::line(&format!(
             "{:<8}  {:<6}  {}",
-            kind(source.kind),
-            origin(source.origin),
+            source.kind.name(),
+            source.origin_name(),
             shown(&source.path, MAX_SENTENCE)
         ))?;
     }
@@ -126,24 +126,10 @@ pub(crate) fn ruleset(policy: &Policy) -> String {
     format!("{}:{}", policy.ruleset().version, policy.ruleset().digest)
 }
 
-const fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Settings => "settings",
-        Kind::Grants => "grants",
-        Kind::Rules => "rules",
-        Kind::Profiles => "profiles",
-    }
-}
-
-const fn origin(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Vendor => "vendor",
-        Origin::Admin => "admin",
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use countersign_core::classify::Origin;
+
     use super::*;
 
     const FROB: &str = r#"

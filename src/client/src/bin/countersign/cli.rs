@@ -237,12 +237,21 @@ pub(crate) enum PolicyCommand {
     Explain(ExplainArgs),
     /// Read every policy file and say what is wrong with the first that is wrong (exit status 1)
     Check(RulesArgs),
+    /// Say what other files would change about the policy in force (exit status 1 if anything)
+    Diff(DiffArgs),
     /// Try every example in the rule files and say which come out wrong (exit status 1)
     Test(RulesArgs),
     /// Say what a job in a profile may touch, in words and in every detail
     Profile(ProfileArgs),
     /// List the profiles in force
     Profiles(RulesArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// A directory instead of /etc/countersign, or single files to be put there; by default the installed files
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -18,6 +18,7 @@ mod cli;
 mod complaint;
 mod control;
 mod decide;
+mod diff;
 mod digest;
 mod ended;
 mod exit;
@@ -74,6 +75,7 @@ fn dispatch(cli: Cli) -> Result<u8, Complaint> {
     match cli.command {
         Command::Policy { command: PolicyCommand::Explain(args) } => explain::explain(&args, json),
         Command::Policy { command: PolicyCommand::Check(args) } => check::check(&args, json),
+        Command::Policy { command: PolicyCommand::Diff(args) } => on_the_bus(diff::diff(&args, json)),
         Command::Policy { command: PolicyCommand::Test(args) } => check::test(&args, json),
         Command::Policy { command: PolicyCommand::Profile(args) } => profile::show(&args, json),
         Command::Policy { command: PolicyCommand::Profiles(args) } => profile::list(&args, json),
