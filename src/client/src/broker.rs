@@ -12,7 +12,7 @@ use crate::answer::Fields;
 use crate::ask::Ask;
 use crate::error::ClientError;
 use crate::name::{Known, Name};
-use crate::proxy::{ApprovalsProxy, Broker1Proxy, ControlProxy, RequestProxy};
+use crate::proxy::{ApprovalsProxy, AuditProxy, Broker1Proxy, ControlProxy, RequestProxy};
 use crate::stopped::Latch;
 
 /// The object below which requests are.
@@ -218,6 +218,26 @@ impl Broker {
         }
         let list = self.list(prompt).await?;
         name.among(list.iter().map(|fields| Known { id: fields.text("id"), fingerprint: fields.text("fingerprint") }))
+    }
+
+    /// A checkpoint over every entry of the log, as a signed note.
+    ///
+    /// # Errors
+    /// The log cannot be read or signed now.
+    pub async fn checkpoint(&self) -> Answer<String> {
+        told(self.audit().await?.checkpoint().await)
+    }
+
+    /// The proof that this entry, counted from 1, is in the log.
+    ///
+    /// # Errors
+    /// There is no such entry, or the log cannot be read or signed now.
+    pub async fn proof(&self, entry: u64) -> Answer<String> {
+        told(self.audit().await?.proof(entry).await)
+    }
+
+    async fn audit(&self) -> Answer<AuditProxy<'_>> {
+        Ok(AuditProxy::builder(&self.connection).cache_properties(CacheProperties::No).build().await?)
     }
 
     async fn broker(&self) -> Answer<Broker1Proxy<'_>> {

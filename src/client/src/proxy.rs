@@ -135,3 +135,17 @@ pub trait Control {
     #[zbus(allow_interactive_auth)]
     fn reload(&self) -> zbus::Result<()>;
 }
+
+/// What the log proves of itself.
+#[zbus::proxy(
+    interface = "org.countersign.Broker1.Audit",
+    default_service = "org.countersign.Broker1",
+    default_path = "/org/countersign/Broker1"
+)]
+pub trait Audit {
+    /// A signed checkpoint over every entry.
+    fn checkpoint(&self) -> zbus::Result<String>;
+
+    /// That this entry, counted from 1, is in the log.
+    fn proof(&self, entry: u64) -> zbus::Result<String>;
+}

@@ -47,6 +47,8 @@ pub struct StopNote {
 pub struct Handover {
     /// The signed note.
     pub note: String,
+    /// The old key, as a verifier key.
+    pub old: String,
     /// Who changed the key, when, and why.
     pub by: StopNote,
 }

@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
-use countersign_core::note::{BadName, Name, NotAKey, SigningKey};
+use countersign_core::checkpoint::Checkpoint;
+use countersign_core::message::Handover;
+use countersign_core::note::{BadName, Name, NotAKey, Note, SigningKey};
 use countersign_core::policy::Settings;
 use rustix::rand::{GetRandomFlags, getrandom};
 
@@ -15,18 +17,23 @@ use crate::durable::replace;
 pub(super) const CREDENTIAL: &str = "countersign-signing-key";
 /// The key that was made here, in the launcher's directory.
 const KEY: &str = "signing-key";
+/// The key that follows it, beside it.
+const NEXT: &str = "signing-key.next";
 /// What the name ends with that is made of the machine's.
 const SUFFIX: &str = "/countersign";
 
-/// The credential if there is one, else the key of this directory, which is made if there is none.
+/// The credential if there is one, else the key of this directory, which is made if there is none. `last` is the last
+/// change of the key.
 pub(super) fn read_or_make(
     directory: &Path,
     credential: &Path,
     settings: &Settings,
+    last: Option<&Handover>,
 ) -> Result<SigningKey, WitnessError> {
     if let Some(text) = read(credential).map_err(failed(CREDENTIAL))? {
         return Ok(decode(&text)?);
     }
+    take_the_next(directory, last)?;
     if let Some(text) = read(&directory.join(KEY)).map_err(failed(KEY))? {
         return Ok(decode(&text)?);
     }
@@ -34,6 +41,20 @@ pub(super) fn read_or_make(
     let key = SigningKey::from_seed(name, &seed().map_err(failed("the kernel's random numbers"))?);
     replace(directory, KEY, format!("{}\n", key.encode()).as_bytes(), 0o600).map_err(failed(KEY))?;
     Ok(key)
+}
+
+/// Puts the next key in the old one's place, if the old one has named it. One that was not named is passed over: its
+/// change was interrupted.
+fn take_the_next(directory: &Path, last: Option<&Handover>) -> Result<(), WitnessError> {
+    let next = directory.join(NEXT);
+    let Some(text) = read(&next).map_err(failed(NEXT))? else { return Ok(()) };
+    let note = last.and_then(|handover| Note::parse(handover.note.as_bytes()).ok());
+    let named = note.and_then(|note| Checkpoint::parse(note.text()).ok()).and_then(|checkpoint| checkpoint.next_key());
+    if named.as_ref() == Some(decode(&text)?.verifier()) {
+        std::fs::rename(&next, directory.join(KEY)).map_err(failed(NEXT))?;
+        std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed(NEXT))?;
+    }
+    Ok(())
 }
 
 /// The encoded key, with or without the line break that editors add.

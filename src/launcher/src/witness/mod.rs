@@ -100,7 +100,7 @@ impl Witness {
             return Ok(());
         }
         make_directory(&self.directory, 0o700).map_err(failed("its directory"))?;
-        let key = key::read_or_make(&self.directory, &self.credential, settings)?;
+        let key = key::read_or_make(&self.directory, &self.credential, settings, self.handovers().last())?;
         let public = format!("{}\n", key.verifier());
         make_directory(&self.notices, 0o755).map_err(failed("the directory of notices"))?;
         replace(&self.notices, PUBLIC, public.as_bytes(), 0o644).map_err(failed(PUBLIC))?;

@@ -198,3 +198,31 @@ fn the_name_of_the_settings_is_that_of_the_first_key_only() {
     scratch.witness().prepare(&named("two.example/log")).unwrap();
     assert_eq!(scratch.public().name().as_str(), "one.example/log");
 }
+
+#[test]
+fn the_next_key_is_taken_once_the_old_one_has_named_it() {
+    let (scratch, log) = (Scratch::new("next"), Kept::new(9, None));
+    ask(&mut scratch.witness(), &log, 0, 4).unwrap();
+    let (old, state) = (scratch.public(), scratch.0.join("state"));
+    let next = SigningKey::from_seed(old.name().clone(), &[8; 32]);
+    fs::write(state.join("signing-key.next"), format!("{}\n", next.encode())).unwrap();
+    ask(&mut scratch.witness(), &log, 4, 4).unwrap();
+    assert_eq!(scratch.public(), old, "a change that was interrupted is none");
+    let secret = SigningKey::decode(fs::read_to_string(state.join("signing-key")).unwrap().trim_end()).unwrap();
+    let note =
+        Checkpoint::handover(old.name().clone(), log.head(4), next.verifier()).sign(&secret).unwrap().to_string();
+    let by = countersign_core::message::StopNote {
+        time: countersign_core::time::Moment::from_millis(1),
+        who: "root".to_owned(),
+        why: "yearly".to_owned(),
+    };
+    let handovers = vec![Handover { note, old: old.to_string(), by }];
+    fs::write(state.join("handovers.json"), serde_json::to_vec(&handovers).unwrap()).unwrap();
+    for _ in 0..2 {
+        let mut witness = scratch.witness();
+        assert_eq!(witness.handovers(), handovers);
+        ask(&mut witness, &log, 4, 4).unwrap();
+        assert_eq!(scratch.public(), *next.verifier());
+    }
+    assert!(!state.join("signing-key.next").exists());
+}

@@ -93,7 +93,8 @@ fn write(directory: &Path, cleared: &StopNote) -> io::Result<()> {
     sync(directory)
 }
 
-fn sync(directory: &Path) -> io::Result<()> {
+/// Makes what happened in a directory durable.
+pub(crate) fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
@@ -126,7 +127,7 @@ fn systemctl(words: &[&str]) -> Result<(), Complaint> {
 }
 
 /// Root, and who logged in at first if the kernel kept it.
-fn operator() -> String {
+pub(crate) fn operator() -> String {
     let login = std::fs::read_to_string("/proc/self/loginuid").unwrap_or_default();
     match login.trim().parse::<u32>() {
         Ok(uid) if uid != u32::MAX => format!("root (logged in as uid {uid})"),
@@ -134,7 +135,8 @@ fn operator() -> String {
     }
 }
 
-fn now() -> Moment {
+/// The wall clock.
+pub(crate) fn now() -> Moment {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Moment::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

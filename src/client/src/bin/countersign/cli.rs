@@ -195,6 +195,40 @@ pub(crate) enum AuditCommand {
     Show(EntryArgs),
     /// Say whether every entry is as it was written (exit status 1 if not)
     Verify(VerifyArgs),
+    /// Have the log signed as it is now, and print the signed checkpoint, to keep elsewhere
+    Checkpoint,
+    /// Print the proof that an entry is in the log, or check one (exit status 1 if it proves nothing)
+    Prove(ProveArgs),
+    /// Print the log's public key
+    Key,
+    /// Change the log's key while the broker is stopped
+    RotateKey(RotateKeyArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProveArgs {
+    /// What is to be proven: an entry's number, a file with a receipt, or, to check, an entry's hash
+    #[arg(value_name = "ENTRY|RECEIPT", required_unless_present = "check")]
+    pub(crate) subject: Option<String>,
+    /// Check the proof in this file, without the broker
+    #[arg(long, value_name = "FILE")]
+    pub(crate) check: Option<PathBuf>,
+    /// The log's public key, as `countersign audit key` prints it; by default that of this machine
+    #[arg(long, value_name = "KEY", requires = "check")]
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateKeyArgs {
+    /// Why the key is changed
+    #[arg(long, value_name = "R")]
+    pub(crate) reason: String,
+    /// The key so far, if systemd hands it over as a credential
+    #[arg(long, value_name = "FILE", requires = "new")]
+    pub(crate) old: Option<PathBuf>,
+    /// The key from here on, made if it is not there, to be handed over as the credential
+    #[arg(long, value_name = "FILE", requires = "old")]
+    pub(crate) new: Option<PathBuf>,
 }
 
 /// Where the audit log is unless said otherwise.

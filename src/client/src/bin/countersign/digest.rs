@@ -43,7 +43,8 @@ pub(crate) fn digest(args: &DigestArgs, json: bool) -> Result<u8, Complaint> {
     Ok(if agrees == Some(false) { exit::NO } else { 0 })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Complaint> {
+/// The whole of a file, or of this program's own input for `-`, within the bound.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Complaint> {
     let system = |source| Complaint::System { what: "The file cannot be read", source };
     let mut text = Vec::new();
     let source: Box<dyn Read> = match path {

@@ -27,7 +27,9 @@ mod lines;
 mod plan;
 mod print;
 mod profile;
+mod proof;
 mod requests;
+mod rotate;
 mod run;
 mod sheet;
 mod status;
@@ -82,6 +84,13 @@ fn dispatch(cli: Cli) -> Result<u8, Complaint> {
         Command::Audit { command: AuditCommand::List(args) } => audit::list(&args, json),
         Command::Audit { command: AuditCommand::Show(args) } => audit::show(&args, json),
         Command::Audit { command: AuditCommand::Verify(args) } => audit::verify(&args, json),
+        Command::Audit { command: AuditCommand::Checkpoint } => on_the_bus(proof::checkpoint(json)),
+        Command::Audit { command: AuditCommand::Prove(args) } => match &args.check {
+            Some(file) => proof::check(&args, file, json),
+            None => on_the_bus(proof::prove(&args, json)),
+        },
+        Command::Audit { command: AuditCommand::Key } => proof::key(json),
+        Command::Audit { command: AuditCommand::RotateKey(args) } => rotate::rotate(&args, json),
         Command::Digest(args) => digest::digest(&args, json),
         Command::Clear(args) => clear::clear(&args, json),
         Command::Run(args) => on_the_bus(run::run(args, json)),

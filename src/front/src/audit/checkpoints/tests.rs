@@ -127,7 +127,7 @@ async fn a_change_of_the_key_is_kept_and_recorded_once() {
     let next = SigningKey::from_seed(Name::new("test/countersign").unwrap(), &[4; 32]);
     let note = Checkpoint::handover(key().verifier().name().clone(), head, next.verifier()).sign(&key()).unwrap();
     let by = StopNote { time: Moment::from_millis(1), who: "root".to_owned(), why: "yearly".to_owned() };
-    let handovers = [Handover { note: note.to_string(), by }];
+    let handovers = [Handover { note: note.to_string(), old: key().verifier().to_string(), by }];
     for _ in 0..2 {
         let (ledger, _) = opened(directory.path(), &handovers);
         assert_eq!(ledger.head().await.unwrap().size, 4, "its record came once");

@@ -1,0 +1,145 @@
+//! Promise: what a caller keeps of the log proves to anybody what was in it, other people's programs read it, and nobody
+//! gets another history signed. SEC-10.
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, Result, anyhow};
+    use harness::Machine;
+    use harness::users::AGENT;
+    use promises::{PATIENCE, installed, log, until};
+    use serde_json::Value;
+    use signed_note::{StandardVerifier, VerifierList};
+
+    const STATE: &str = "/var/lib/countersign-launcher";
+
+    fn read(machine: &Machine, file: &str) -> Result<()> {
+        machine.run_as(AGENT, ["countersign", "run", "--", "cat", file])?.ok()?;
+        Ok(())
+    }
+
+    fn checkpoint(machine: &Machine) -> Result<String> {
+        Ok(machine.run_as(AGENT, ["countersign", "audit", "checkpoint"])?.ok()?.stdout)
+    }
+
+    fn key(machine: &Machine) -> Result<String> {
+        Ok(machine.run_as(AGENT, ["countersign", "audit", "key"])?.ok()?.stdout.trim_end().to_owned())
+    }
+
+    /// What other people's programs make of a checkpoint: how many entries, if the key has signed it.
+    fn accepted(note: &str, key: &str) -> Result<u64> {
+        let verifier = StandardVerifier::new(key).map_err(|error| anyhow!("{error}"))?;
+        let note = signed_note::Note::from_bytes(note.as_bytes()).map_err(|error| anyhow!("{error}"))?;
+        note.verify(&VerifierList::new(vec![Box::new(verifier)])).map_err(|error| anyhow!("{error}"))?;
+        let checkpoint = tlog_tiles::Checkpoint::from_bytes(note.text()).map_err(|error| anyhow!("{error}"))?;
+        Ok(checkpoint.size())
+    }
+
+    fn state(machine: &Machine) -> Result<String> {
+        let status = machine.run(["countersign", "status", "--json"])?.ok()?.stdout;
+        let status: Value = serde_json::from_str(&status)?;
+        Ok(status["state"].as_str().unwrap_or_default().to_owned())
+    }
+
+    fn clear(machine: &Machine) -> Result<()> {
+        let mut terminal = machine.spawn_pty_as("root", ["countersign", "clear", "--reason", "the key is changed"])?;
+        terminal.wait(PATIENCE)?.ok()?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_receipt_is_proven_without_the_broker_and_other_programs_accept_the_checkpoint() -> Result<()> {
+        let machine = installed().boot()?;
+        let receipt = "countersign run --json -- cat /etc/hostname > /tmp/receipt";
+        machine.run_as(AGENT, ["sh", "-c", receipt])?.ok()?;
+        read(&machine, "/etc/hosts")?;
+        machine.run_as(AGENT, ["sh", "-c", "countersign audit prove /tmp/receipt > /tmp/receipt.tlog-proof"])?.ok()?;
+        let (note, key) = (checkpoint(&machine)?, key(&machine)?);
+        let entries = u64::try_from(log(&machine)?.len())?;
+        assert_eq!(accepted(&note, &key)?, entries);
+        assert!(accepted(&note.replacen(&format!("\n{entries}\n"), &format!("\n{}\n", entries - 1), 1), &key).is_err());
+        machine.run(["systemctl", "stop", "countersignd"])?.ok()?;
+        let check = ["countersign", "audit", "prove", "--check", "/tmp/receipt.tlog-proof", "--key", &key];
+        let proven = machine.run_as(AGENT, check.iter().chain(&["/tmp/receipt"]).copied())?.ok()?.stdout;
+        assert!(proven.starts_with("proven: entry "), "{proven}");
+        let hash = "0".repeat(64);
+        let another = machine.run_as(AGENT, check.iter().chain(&[hash.as_str()]).copied())?;
+        assert_eq!((another.code, another.stdout.starts_with("NOT PROVEN")), (1, true), "{another:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn the_key_is_roots_alone_and_a_proof_is_for_whoever_may_call() -> Result<()> {
+        let machine = installed().boot()?;
+        checkpoint(&machine)?;
+        let modes =
+            machine.run(["stat", "-c", "%a %U", STATE, &format!("{STATE}/signing-key"), "/run/countersign/audit-key"]);
+        assert_eq!(modes?.ok()?.stdout, "700 root\n600 root\n644 root\n");
+        for user in [AGENT, "_countersign"] {
+            assert_ne!(machine.run_as(user, ["cat", &format!("{STATE}/signing-key")])?.code, 0, "{user}");
+        }
+        for (entry, code) in [("1", 0), ("0", 120), ("999999", 120)] {
+            assert_eq!(machine.run_as(AGENT, ["countersign", "audit", "prove", entry])?.code, code, "{entry}");
+        }
+        let stranger = machine.run_as(harness::users::STRANGER, ["countersign", "audit", "checkpoint"])?;
+        assert_ne!(stranger.code, 0, "who may not call the broker asks it nothing");
+        Ok(())
+    }
+
+    #[test]
+    fn a_log_that_was_rewritten_is_not_signed_and_the_state_says_so() -> Result<()> {
+        let machine = installed().boot()?;
+        read(&machine, "/etc/hosts")?;
+        let signed = accepted(&checkpoint(&machine)?, &key(&machine)?)?;
+        // With the front's own account: the log begins anew, as if nothing had been.
+        machine.run_as("_countersign", ["sh", "-c", "rm /var/lib/countersign/audit.db*"])?.ok()?;
+        machine.run(["systemctl", "kill", "--signal=KILL", "countersignd"])?.ok()?;
+        until("amber", || Ok(state(&machine).ok().filter(|state| state == "amber")))?;
+        assert!(u64::try_from(log(&machine)?.len())? < signed);
+        let refused = machine.run_as(AGENT, ["countersign", "audit", "checkpoint", "--json"])?;
+        let said: Value = serde_json::from_str(&refused.stdout).with_context(|| format!("{refused:?}"))?;
+        assert_eq!(said["code"], "AuditUnavailable", "{said}");
+        let journal = machine.run(["journalctl", "--no-pager", "-u", "countersignd"])?.ok()?.stdout;
+        assert!(journal.contains("does not contain what was signed last"), "{journal}");
+        read(&machine, "/etc/hosts")?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_new_key_is_named_by_the_old_one_and_recorded() -> Result<()> {
+        let machine = installed().boot()?;
+        read(&machine, "/etc/hosts")?;
+        let (note, old) = (checkpoint(&machine)?, key(&machine)?);
+        let rotate = ["countersign", "audit", "rotate-key", "--reason", "once a year"];
+        assert_ne!(machine.run(rotate)?.code, 0, "not while the broker runs");
+        machine.run(["systemctl", "stop", "countersignd"])?.ok()?;
+        assert_ne!(machine.run_as(AGENT, rotate)?.code, 0, "not anybody");
+        let new = machine.run(rotate)?.ok()?.stdout.trim_end().to_owned();
+        clear(&machine)?;
+        machine.run(["systemctl", "start", "countersignd"])?.ok()?;
+        let after = checkpoint(&machine)?;
+        assert_eq!(key(&machine)?, new);
+        assert_ne!(old, new);
+        assert!(accepted(&after, &new)? > accepted(&note, &old)?);
+        assert!(accepted(&after, &old).is_err());
+        let entry = log(&machine)?.into_iter().find(|entry| entry["phase"] == "rotate");
+        let entry = entry.context("the change is recorded")?;
+        assert!(entry["why"].as_str().is_some_and(|why| why.contains("once a year")), "{entry}");
+        Ok(())
+    }
+    #[test]
+    fn a_key_that_systemd_hands_over_is_the_one_that_signs() -> Result<()> {
+        // A key that is published with the tests of Go's sumdb/note, and its public half.
+        const SECRET: &str = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
+        const PUBLIC: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+        let hand_over = |root: &std::path::Path| -> Result<()> {
+            std::fs::create_dir_all(root.join("etc/credstore"))?;
+            Ok(std::fs::write(root.join("etc/credstore/countersign-signing-key"), format!("{SECRET}\n"))?)
+        };
+        let machine = installed().before_boot(hand_over).boot()?;
+        let note = checkpoint(&machine)?;
+        assert_eq!(key(&machine)?, PUBLIC);
+        assert!(accepted(&note, PUBLIC)? > 0);
+        assert_ne!(machine.run(["test", "-e", &format!("{STATE}/signing-key")])?.code, 0, "no other key is made");
+        Ok(())
+    }
+}
