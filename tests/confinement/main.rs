@@ -1,5 +1,6 @@
 //! Promise: a tier's sandbox holds even when the classifier was wrong. SEC-13.
 
 mod administration;
+mod changed;
 mod hostile;
 mod observe;

@@ -78,7 +78,7 @@ impl FrontLimits {
 
 /// What the front's filter refuses. Local sockets and threads are left.
 pub(crate) const REFUSALS: Refusals<'static> =
-    Refusals { sets: REFUSED, sockets: &[Socket::Unix], starts: Starts::Threads };
+    Refusals { sets: REFUSED, sockets: &[Socket::Unix], starts: Starts::Threads, guarded: &[] };
 
 /// Confines the calling process for good. Must be called while it has one thread; later threads inherit it.
 ///

@@ -215,7 +215,7 @@ fn the_front_keeps_what_it_needs_and_nothing_else() {
 #[test]
 fn filters_are_the_same_every_time_and_differ_when_what_they_refuse_does() {
     let compile = |sets: &[CallSet], sockets: &[Socket]| {
-        format!("{:?}", seccomp::compile(&Refusals { sets, sockets, starts: Starts::Anything }).unwrap())
+        format!("{:?}", seccomp::compile(&Refusals { sets, sockets, starts: Starts::Anything, guarded: &[] }).unwrap())
     };
     let base = compile(&[CallSet::Mounts], &[Socket::Unix]);
     assert_eq!(base, compile(&[CallSet::Mounts], &[Socket::Unix]));
@@ -235,6 +235,6 @@ fn every_capability_that_a_profile_can_name_is_known() {
         assert!(Keep::allowed(&profile.capabilities, Carry::Root).is_ok(), "{:?}", profile.name);
         let sets = profile.refused_calls();
         let sockets: Vec<Socket> = profile.sockets.iter().map(|each| each.kind).collect();
-        seccomp::compile(&Refusals { sets: &sets, sockets: &sockets, starts: Starts::Anything }).unwrap();
+        seccomp::compile(&Refusals { sets: &sets, sockets: &sockets, starts: Starts::Anything, guarded: &[] }).unwrap();
     }
 }

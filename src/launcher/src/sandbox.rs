@@ -11,6 +11,7 @@ use countersign_confine::capabilities::{Carry, Keep, UnknownCapability};
 use countersign_confine::seccomp::{self, Filters, Refusals, Starts};
 use countersign_core::caller::Uid;
 use countersign_core::profile::{LayerName, Profile, ProfileName, Profiles, Socket};
+use nix::unistd::{getpid, getppid};
 
 use crate::account::{self, Account};
 use crate::probe::Kernel;
@@ -99,7 +100,10 @@ impl Sandbox {
         let keep = Keep::allowed(&profile.capabilities, carry)
             .map_err(|error| SandboxError::Capability { profile: named(), error })?;
         let sockets: Vec<Socket> = profile.sockets.iter().map(|each| each.kind).collect();
-        let refusals = Refusals { sets: &profile.refused_calls(), sockets: &sockets, starts: Starts::Anything };
+        // PID 1, the front that started us, and ourselves.
+        let guarded = [1, getppid().as_raw(), getpid().as_raw()];
+        let sets = profile.refused_calls();
+        let refusals = Refusals { sets: &sets, sockets: &sockets, starts: Starts::Anything, guarded: &guarded };
         let filters = seccomp::compile(&refusals).map_err(|error| SandboxError::Filters { profile: named(), error })?;
         let missing = kernel.lacks(profile);
         if let Some(layer) = missing {

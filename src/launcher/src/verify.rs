@@ -65,12 +65,10 @@ impl Prover<'_> {
         let verdict = self.judge(plan, &classification);
         entitled(claim, verdict)?;
         recheck(plan, &claim.permission, self.policy, RunState::Green, now)?;
-        let pins = self.pinner.pin(&plan.action.argv, &plan.action.cwd)?;
+        // It was pinned when it was planned: what cannot be pinned now has changed as well.
+        let pins = self.pinner.pin(&plan.action.argv, &plan.action.cwd).map_err(|_| changed())?;
         if pins.pinned != plan.pinned {
-            return Err(Failure::new(
-                Code::Changed,
-                "The program or the working directory changed since this was planned: look at it and ask again.",
-            ));
+            return Err(changed());
         }
         self.note(plan, now)?;
         Ok(Proven { pins, sandbox })
@@ -110,6 +108,13 @@ impl Prover<'_> {
             NotNoted::Full => Failure::new(Code::OverBudget, "Too many requests ran at one time: ask again later."),
         })
     }
+}
+
+fn changed() -> Failure {
+    Failure::new(
+        Code::Changed,
+        "The program or the working directory changed since this was planned: look at it and ask again.",
+    )
 }
 
 fn same_classification(plan: &Plan, classification: &Classification) -> Result<(), Failure> {

@@ -6,11 +6,11 @@
 use countersign_core::profile::CallSet;
 use nix::libc;
 use seccompiler::{
-    BackendError, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, SeccompCmpOp::MaskedEq, SeccompCmpOp::Ne,
-    SeccompCondition, SeccompRule,
+    BackendError, SeccompCmpArgLen::Dword, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, SeccompCmpOp::MaskedEq,
+    SeccompCmpOp::Ne, SeccompCondition, SeccompRule,
 };
 
-use super::{Refusals, Rules, Starts};
+use super::{Refusals, Rules, Starts, guarded};
 
 /// Attributes by directory descriptor, since Linux 6.13.
 const SETXATTRAT: i64 = 463;
@@ -138,6 +138,12 @@ pub(super) fn refused(refusals: &Refusals<'_>) -> Result<Rules, BackendError> {
         rules.entry(libc::SYS_clone).or_default().push(SeccompRule::new(vec![process])?);
         rules.extend(STARTING.iter().chain(SIGNALLING).map(|call| (*call, vec![])));
     }
+    for (call, conditions) in guarded::rules(refusals.guarded)? {
+        rules.entry(call).or_default().push(SeccompRule::new(conditions)?);
+    }
+    if !refusals.guarded.is_empty() {
+        rules.insert(guarded::BY_DESCRIPTOR, vec![]);
+    }
     // Last, because no condition at all means always and must not be narrowed by one.
     let whole = WHOLE.iter().filter(|(set, _)| refusals.sets.contains(set));
     rules.extend(whole.flat_map(|(_, calls)| calls.iter()).map(|call| (*call, vec![])));
@@ -180,12 +186,17 @@ fn looked_at(set: CallSet) -> Result<Vec<(i64, Vec<SeccompCondition>)>, BackendE
             }
             Ok(found)
         }
+        // A limit of zero on the files that another writes, or on its time, ends it. Looking is no harm.
+        CallSet::Processes => {
+            let other = SeccompCondition::new(0, Dword, Ne, 0)?;
+            let sets = SeccompCondition::new(2, Qword, Ne, 0)?;
+            Ok(vec![(libc::SYS_prlimit64, vec![other, sets])])
+        }
         CallSet::Modules
         | CallSet::Boot
         | CallSet::Kexec
         | CallSet::KernelPrograms
         | CallSet::PageFaults
-        | CallSet::Processes
         | CallSet::Keys
         | CallSet::Handles
         | CallSet::IoUring

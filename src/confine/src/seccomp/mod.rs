@@ -13,6 +13,7 @@
 mod calls;
 mod chain;
 mod guard;
+mod guarded;
 mod sockets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +46,8 @@ pub struct Refusals<'a> {
     pub sockets: &'a [Socket],
     /// What may be started.
     pub starts: Starts,
+    /// Processes that must not be signalled, limited or slowed down, by number.
+    pub guarded: &'a [i32],
 }
 
 /// Compiled filters, ready to be installed any number of times.

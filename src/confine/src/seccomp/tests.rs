@@ -84,7 +84,8 @@ fn sockets(profile: &Profile) -> Vec<Socket> {
 }
 
 fn compiled(profile: &Profile, arch: TargetArch) -> Filters {
-    let refusals = Refusals { sets: &profile.refused_calls(), sockets: &sockets(profile), starts: Starts::Anything };
+    let refusals =
+        Refusals { sets: &profile.refused_calls(), sockets: &sockets(profile), starts: Starts::Anything, guarded: &[] };
     compile_for(arch, &refusals).unwrap()
 }
 
@@ -163,8 +164,12 @@ fn every_call_of_a_refused_set_is_not_permitted_and_every_other_is() {
             let expected = if number == CLONE3 { errno(libc::ENOSYS) } else { ALLOW };
             assert_eq!(answer(&filters, Call::new(number, &[u64::MAX; 6])), expected, "{:?} {number}", profile.name);
         }
-        let refused =
-            calls::refused(&Refusals { sets: &profile.refused_calls(), sockets: &[], starts: Starts::Anything });
+        let refused = calls::refused(&Refusals {
+            sets: &profile.refused_calls(),
+            sockets: &[],
+            starts: Starts::Anything,
+            guarded: &[],
+        });
         assert!(refused.unwrap().keys().all(|call| fired.contains(call)), "{:?}: every rule was fired", profile.name);
     }
 }

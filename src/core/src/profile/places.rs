@@ -106,6 +106,8 @@ const BOOT: &[Place] = &[
     place("/sys/kernel", "the kernel's own switches"),
     place("/sys/firmware", "variables of the firmware"),
     place("/sys/power", "sleep and hibernation"),
+    place("/sys/module", "parameters of what the kernel loaded"),
+    place("/proc/bus", "the registers of devices"),
 ];
 
 const UNITS: &[Place] = &[
@@ -145,9 +147,11 @@ const OWN: &[Place] = &[
     place("/usr/lib/systemd/system-generators/countersign-latch-generator", "what keeps Countersign stopped"),
     place("/etc/systemd/system/countersignd.service", "another unit in its place"),
     place("/etc/systemd/system/countersignd.service.d", "changes to Countersign's unit"),
+    place("/run/systemd/system/countersignd.service.d", "changes to Countersign's unit until the next boot"),
     place("/usr/share/dbus-1/system.d/org.countersign.Broker1.conf", "who may talk to Countersign"),
     place("/usr/share/dbus-1/system-services/org.countersign.Broker1.service", "how Countersign is started"),
     place("/usr/share/polkit-1/actions/org.countersign.policy", "who approves"),
+    place("/sys/fs/cgroup", "which job a process belongs to and ends with"),
 ];
 
 const OWN_SECRETS: &[Place] = &[

@@ -95,6 +95,10 @@ fn blank(ticket: &Ticket) -> Receipt {
     }
 }
 
+/// The step of the sandbox that opens the program anew and compares it with what was pinned. It fails only where the file
+/// was exchanged in the moment between.
+const OPENS_WHAT_WAS_PINNED: &str = "files";
+
 /// Why a job did not end by itself, in the terms of a failure. The command's own status is none of them.
 pub(super) fn failure_of(ended: &Ended) -> Option<Failure> {
     let failure = |code, sentence: &str| Some(Failure::new(code, sentence));
@@ -111,6 +115,10 @@ pub(super) fn failure_of(ended: &Ended) -> Option<Failure> {
         Ended::OutputLimit => failure(
             Code::OverBudget,
             "It wrote more than its profile allows, so it was ended: have it write less, or to a file.",
+        ),
+        Ended::NotConfined { step, .. } if step == OPENS_WHAT_WAS_PINNED => failure(
+            Code::Changed,
+            "The program changed after it was last looked at, so it did not begin: look at it and ask again.",
         ),
         Ended::NotConfined { step, errno } => Some(Failure::new(
             Code::SandboxUnavailable,

@@ -11,6 +11,7 @@
 //! Nothing that is mounted here or later reaches the machine, and nothing that the machine mounts later reaches here,
 //! unless mounting is what the profile is for: then what is mounted after the view was built does.
 
+mod anchors;
 mod covers;
 mod devices;
 mod listed;
@@ -21,10 +22,13 @@ mod private;
 mod scratch;
 mod tree;
 
+use std::fs;
+
 use countersign_core::outcome::Layer;
 use countersign_core::path::CleanPath;
 use countersign_core::profile::{CallSet, Profile, Written};
 use nix::sched::{CloneFlags, unshare};
+use nix::unistd::getppid;
 use rustix::fs::{StatVfsMountFlags, statvfs};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, mount_change};
@@ -107,11 +111,7 @@ pub(super) fn build(profile: &Profile, wanted: &Wanted<'_>) -> Result<View, Moun
     if read_only {
         tree::root()?.set(Attributes::READ_ONLY_AND_INERT, Recursive::Yes)?;
     }
-    // Where nothing is writable nothing has to be covered.
-    let protected = match files.written {
-        Written::Nothing => Vec::new(),
-        Written::Targets | Written::Listed | Written::Everything => places::existing(profile.protected())?,
-    };
+    let protected = protected(profile)?;
     let hidden = places::existing(profile.hidden())?;
     let open: Vec<CleanPath> = listed.iter().map(|place| place.path.clone()).collect();
     let mut opened = match files.written {
@@ -125,6 +125,12 @@ pub(super) fn build(profile: &Profile, wanted: &Wanted<'_>) -> Result<View, Moun
         place.attach()?;
     }
     opened.extend(open);
+    // Where jobs mount, a copy of a directory would keep their mounts from the machine; they could undo covers anyway.
+    let held = if profile.allows(CallSet::Mounts) {
+        0
+    } else {
+        anchors::hold(protected.iter().chain(&hidden), |place| is_writable(files.written, place, &opened))?
+    };
     let private = private::take(&files.private, wanted)?;
     scratch.attach()?;
     let count_private = private.len();
@@ -137,7 +143,7 @@ pub(super) fn build(profile: &Profile, wanted: &Wanted<'_>) -> Result<View, Moun
     let shared = machine.map_or(Ok(0), |machine| machine.rejoin())?;
     let base = root_as_shown()?;
     let mut gives = format!(
-        "own namespace; {base} at the root; {count_opened} directories opened for targets; {} listed places writable; {count_private} private; {} places covered read-only and {} absent; {masked} places hidden",
+        "own namespace; {base} at the root; {count_opened} directories opened for targets; {} listed places writable; {count_private} private; {} places covered read-only and {} absent, {held} directories above held; {masked} places hidden",
         listed.len(),
         covered.there,
         covered.absent
@@ -162,13 +168,8 @@ fn root_as_shown() -> Result<String, MountError> {
 
 /// Covers protected places wherever the view would be writable there.
 fn cover(written: Written, protected: &[CleanPath], opened: &[CleanPath]) -> Result<Covered, MountError> {
-    let writable = |place: &&CleanPath| match written {
-        Written::Nothing => false,
-        Written::Targets | Written::Listed => opened.iter().any(|directory| place.is_within(directory)),
-        Written::Everything => true,
-    };
     let mut covered = Covered::default();
-    for place in protected.iter().filter(writable) {
+    for place in protected.iter().filter(|place| is_writable(written, place, opened)) {
         let Some(found) = places::find(place)? else {
             covered.absent = covered.absent.saturating_add(1);
             continue;
@@ -186,6 +187,45 @@ fn cover(written: Written, protected: &[CleanPath], opened: &[CleanPath]) -> Res
 struct Covered {
     there: usize,
     absent: usize,
+}
+
+/// The places that must stay as they are. Where nothing is writable nothing has to be covered.
+fn protected(profile: &Profile) -> Result<Vec<CleanPath>, MountError> {
+    match profile.files.written {
+        Written::Nothing => Ok(Vec::new()),
+        Written::Targets | Written::Listed | Written::Everything => {
+            let mut protected = places::existing(profile.protected())?;
+            protected.extend(processes());
+            Ok(protected)
+        }
+    }
+}
+
+/// What the kernel shows of the processes above this one, up to PID 1: the launcher, the front. Their marks for the
+/// out-of-memory killer and the like are no job's to set.
+fn processes() -> Vec<CleanPath> {
+    let mut above = Vec::new();
+    let mut next = Some(getppid().as_raw());
+    while let Some(pid) = next.filter(|pid| *pid > 0) {
+        above.extend(CleanPath::new(&format!("/proc/{pid}")));
+        next = parent_of(pid);
+    }
+    above
+}
+
+/// The parent, as proc_pid_stat(5) has it: the second word after the name, which may hold anything.
+fn parent_of(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Whether the view would let a place be changed before anything covers it.
+fn is_writable(written: Written, place: &CleanPath, opened: &[CleanPath]) -> bool {
+    match written {
+        Written::Nothing => false,
+        Written::Targets | Written::Listed => opened.iter().any(|directory| place.is_within(directory)),
+        Written::Everything => true,
+    }
 }
 
 /// An error of the library as one of ours.

@@ -139,7 +139,7 @@ fn a_program_that_others_can_write_is_not_even_planned() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let plan = launcher.plan(&ask).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o757)).unwrap();
-    assert_eq!(launcher.order(approved(plan), None).err().unwrap().code, Code::LaunchFailed);
+    assert_eq!(launcher.order(approved(plan), None).err().unwrap().code, Code::Changed);
 }
 
 #[test]
