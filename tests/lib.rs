@@ -4,6 +4,8 @@
 //! [`harness::Builder`] for a machine in which `agent` is a member of group `countersign`, `admin` of group `sudo` and
 //! `stranger` of neither. It must never install by another way than people do.
 
+pub mod pour;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -41,7 +43,7 @@ fn install(root: &Path) -> Result<()> {
     let words = [format!("RELEASE={}", binaries.display()), format!("DESTDIR={}", root.display())];
     host(&["make", "--silent", "-C", &checkout.display().to_string(), "install", &words[0], &words[1]])?;
     host(&["systemd-sysusers", &format!("--root={}", root.display())])?;
-    host(&["systemd-tmpfiles", "--create", "--prefix=/var/lib", &format!("--root={}", root.display())])?;
+    host(&["systemd-tmpfiles", "--create", &format!("--root={}", root.display()), "countersign.conf"])?;
     host(&["chroot", &root.display().to_string(), "gpasswd", "--add", users::AGENT, "countersign"])
 }
 
@@ -124,4 +126,12 @@ pub fn log(machine: &Machine) -> Result<Vec<Value>> {
     let output = machine.run(["countersign", "audit", "list", "--json"])?.ok()?;
     let lines = output.stdout.lines().filter(|line| !line.is_empty());
     lines.map(|line| serde_json::from_str(line).with_context(|| line.to_owned())).collect()
+}
+
+/// The last entry of the log.
+///
+/// # Errors
+/// As [`log`], or there is none.
+pub fn last_entry(machine: &Machine) -> Result<Value> {
+    log(machine)?.pop().context("an empty log")
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_core::message::StopNote;
 
-use crate::durable::{make_directory, replace};
+use crate::durable::{make_directory, place};
 
 /// The most bytes of a note. Longer is not one of ours.
 const MAX_NOTE: u64 = 64 * 1_024;
@@ -50,7 +50,9 @@ impl Latch {
         }
     }
 
-    /// Engages it, durably before this returns. An earlier note stays: the first stop is the one that counts.
+    /// Engages it: whoever looks from now on sees it, whatever becomes of this process. Waits for no disk, so that the
+    /// jobs can be ended next; [`Latch::settle`] makes it last. An earlier note stays: the first stop is the one that
+    /// counts.
     ///
     /// # Errors
     /// Latch or notice could not be written.
@@ -58,10 +60,20 @@ impl Latch {
         let text = serde_json::to_vec(note).map_err(|error| LatchError::Latch(error.into()))?;
         if !self.is_engaged() {
             make_directory(&self.directory, 0o700).map_err(LatchError::Latch)?;
-            replace(&self.directory, "stopped", &text, 0o600).map_err(LatchError::Latch)?;
+            place(&self.directory, "stopped", &text, 0o600).map_err(LatchError::Latch)?;
         }
         make_directory(&self.notices, 0o755).map_err(LatchError::Notice)?;
-        replace(&self.notices, "stopped", &text, 0o644).map_err(LatchError::Notice)
+        place(&self.notices, "stopped", &text, 0o644).map_err(LatchError::Notice)
+    }
+
+    /// Makes what was engaged outlast a loss of power, before this returns. The notice needs none of that: it is in memory,
+    /// and written again at boot.
+    ///
+    /// # Errors
+    /// The disk did not take it.
+    pub(crate) fn settle(&self) -> Result<(), LatchError> {
+        let settled = File::open(self.directory.join("stopped")).and_then(|latch| latch.sync_all());
+        settled.and_then(|()| File::open(&self.directory)?.sync_all()).map_err(LatchError::Latch)
     }
 
     /// Who cleared the latch since the last run, if somebody did. Told once: the note is removed.

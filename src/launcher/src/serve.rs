@@ -25,7 +25,7 @@ use crate::cgroup::Unit;
 use crate::channel::{Channel, ChannelError, Received};
 use crate::clock::Clock;
 use crate::jobs::Jobs;
-use crate::latch::Latch;
+use crate::latch::{Latch, LatchError};
 use crate::pin::Pinner;
 use crate::prepare::prepare;
 use crate::sandbox::Sandboxes;
@@ -90,8 +90,8 @@ struct Work {
     pinner: Pinner,
     clock: Clock,
     state: State,
-    /// The answer to a stop that waits for the last job.
-    stopping: Option<Option<Failure>>,
+    /// Whether the latch of a stop is engaged, to be told after the last job.
+    stopping: Option<Result<(), LatchError>>,
 }
 
 impl Serve {
@@ -162,8 +162,10 @@ impl Serve {
             self.channel.tell(&FromLauncher::Ended { id, outcome: Box::new(outcome) })?;
         }
         if self.work.jobs.is_empty()
-            && let Some(failure) = self.work.stopping.take()
+            && let Some(engaged) = self.work.stopping.take()
         {
+            let settled = self.latch.settle();
+            let failure = engaged.and(settled).err().map(|error| not_latched(&error));
             self.channel.tell(&FromLauncher::Stopped { failure })?;
         }
         Ok(())
@@ -236,16 +238,13 @@ impl Serve {
         self.work.jobs.cancel(id, cause);
     }
 
-    /// The latch first, so that no crash between the two lets anything begin again.
+    /// The latch first, so that no crash between the two lets anything begin again; the disk is waited for when the jobs
+    /// have ended.
     fn stop(&mut self, note: &StopNote) {
         let engaged = self.latch.engage(note);
         self.work.jobs.stop();
         self.work.state = State::Stopped;
-        let failure = engaged.err().map(|error| {
-            crate::complain(&error);
-            Failure::new(Code::Internal, format!("Every job was ended, but {error}: stop the unit as well."))
-        });
-        self.work.stopping = Some(failure);
+        self.work.stopping = Some(engaged);
     }
 
     /// All or nothing, and the same as the front or nothing: a policy that only one of the two knows is not in force.
@@ -292,6 +291,11 @@ impl State {
 
 fn timespec(span: Duration) -> Timespec {
     Timespec { tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(span.subsec_nanos()) }
+}
+
+fn not_latched(error: &LatchError) -> Failure {
+    crate::complain(error);
+    Failure::new(Code::Internal, format!("Every job was ended, but {error}: stop the unit as well."))
 }
 
 fn not_started(error: &SpawnError) -> Failure {

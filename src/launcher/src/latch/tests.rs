@@ -45,6 +45,16 @@ fn engaging_writes_a_private_latch_and_a_public_notice() {
 }
 
 #[test]
+fn only_what_is_engaged_can_be_made_to_last() {
+    let scratch = Scratch::new("settle");
+    let latch = scratch.latch();
+    assert!(matches!(latch.settle(), Err(LatchError::Latch(_))));
+    latch.engage(&note("x")).unwrap();
+    latch.settle().unwrap();
+    assert!(latch.is_engaged());
+}
+
+#[test]
 fn the_first_note_stays() {
     let scratch = Scratch::new("first");
     let latch = scratch.latch();
