@@ -10,7 +10,7 @@ RELEASE := $(TARGET)/release
 
 # Debian 12: what building, testing and the demonstration need besides Rust.
 PACKAGES := build-essential dbus dbus-bin polkitd pkexec systemd systemd-container util-linux procps \
-            sudo opendoas attr iproute2 nftables lsof e2fsprogs jq man-db libxml2-utils python3 python3-cryptography strace
+            gettext sudo opendoas attr iproute2 nftables lsof e2fsprogs jq man-db libxml2-utils python3 python3-cryptography strace
 DENY_VERSION := 0.20.2
 
 BINARIES := countersignd countersign-launcher countersign
@@ -80,6 +80,7 @@ install:
 	install -d $(DESTDIR)/usr/share/dbus-1/interfaces
 	install -m 644 dbus/*.xml $(DESTDIR)/usr/share/dbus-1/interfaces/
 	install -D -m 644 polkit/org.countersign.policy $(DESTDIR)/usr/share/polkit-1/actions/org.countersign.policy
+	for po in po/*.po; do to=$(DESTDIR)/usr/share/locale/$$(basename $$po .po)/LC_MESSAGES; install -d $$to && msgfmt --output-file=$$to/countersign.mo $$po && chmod 644 $$to/countersign.mo; done
 	install -d $(DESTDIR)/usr/share/countersign/rules $(DESTDIR)/usr/share/countersign/profiles $(DESTDIR)/usr/share/countersign/grants.d
 	install -m 644 policy/rules/*.toml $(DESTDIR)/usr/share/countersign/rules/
 	install -m 644 policy/profiles/*.toml $(DESTDIR)/usr/share/countersign/profiles/
@@ -117,6 +118,7 @@ uninstall:
 	rm -f $(DESTDIR)/usr/lib/sysusers.d/countersign.conf $(DESTDIR)/usr/lib/tmpfiles.d/countersign.conf
 	rm -f $(DESTDIR)/usr/share/dbus-1/system.d/org.countersign.Broker1.conf $(DESTDIR)/usr/share/dbus-1/system-services/org.countersign.Broker1.service
 	rm -f $(DESTDIR)/usr/share/dbus-1/interfaces/org.countersign.Broker1*.xml $(DESTDIR)/usr/share/polkit-1/actions/org.countersign.policy
+	rm -f $(DESTDIR)/usr/share/locale/*/LC_MESSAGES/countersign.mo
 	rm -f $(DESTDIR)/usr/share/man/man1/countersign.1 $(DESTDIR)/usr/share/man/man8/countersignd.8 $(DESTDIR)/usr/share/man/man5/countersign*.5
 
 clean:

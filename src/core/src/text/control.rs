@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::dialog::GETTEXT_DOMAIN;
 use super::{Medium, in_quotes};
 use crate::caller::Uid;
 
@@ -45,7 +46,8 @@ impl Steering {
             Self::ClearTaint(uid) => Some(("uid", uid.to_string())),
             Self::Hold | Self::Resume | Self::Reload => None,
         };
-        let all = [("reason", reason), ("polkit.message", self.message().to_owned())].into_iter().chain(uid);
+        let ours = [("polkit.message", self.message()), ("polkit.gettext_domain", GETTEXT_DOMAIN)];
+        let all = ours.map(|(name, value)| (name, value.to_owned())).into_iter().chain([("reason", reason)]).chain(uid);
         all.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }

@@ -17,6 +17,9 @@ use crate::tier::Tier;
 /// The most bytes of every detail but the command.
 const DETAIL_BOUND: usize = 512;
 
+/// By which polkit finds the message in the language of the agent, before it puts the details in their places.
+pub(super) const GETTEXT_DOMAIN: &str = "countersign";
+
 /// What a polkit check is given so that its dialog shows this very plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialog {
@@ -48,7 +51,8 @@ impl Dialog {
     #[must_use]
     pub fn polkit_details(&self) -> BTreeMap<String, String> {
         let details = self.details.iter().map(|(name, value)| ((*name).to_owned(), value.to_string()));
-        details.chain([("polkit.message".to_owned(), self.message.clone())]).collect()
+        let ours = [("polkit.message", self.message.as_str()), ("polkit.gettext_domain", GETTEXT_DOMAIN)];
+        details.chain(ours.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
     }
 
     /// The text that a human will read: the message with its details in place.
@@ -100,6 +104,12 @@ pub fn dialog(case: &Classified, plan: &Plan, digest: Digest, may_touch: &str) -
         ("why", line(&why(case))),
     ]);
     Dialog { message: message(cut, hidden), whole: !cut, details }
+}
+
+/// Every message that a dialog about a plan can have, for translators.
+#[must_use]
+pub fn dialog_messages() -> Vec<String> {
+    [(false, false), (false, true), (true, false), (true, true)].map(|(cut, hidden)| message(cut, hidden)).into()
 }
 
 fn message(cut: bool, hidden: bool) -> String {

@@ -15,7 +15,7 @@ use crate::redact;
 
 pub use agent::for_agent;
 pub use control::Steering;
-pub use dialog::{Dialog, dialog};
+pub use dialog::{Dialog, dialog, dialog_messages};
 
 /// A good bound for a command on a line of its own, in bytes.
 pub const COMMAND_BOUND: usize = 2_048;

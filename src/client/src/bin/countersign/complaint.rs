@@ -10,7 +10,7 @@ use countersign_config::ConfigError;
 use countersign_core::code::Code;
 use countersign_core::text;
 
-use crate::{exit, print};
+use crate::{exit, print, words};
 
 /// The most bytes of a sentence.
 pub(crate) const MAX_SENTENCE: usize = 8 * 1_024;
@@ -85,7 +85,7 @@ impl Complaint {
         if matches!(self, Self::Output(_)) {
             return Ok(());
         }
-        print::error(&self.sentence())?;
+        print::error(&words::explained(self.word(), &self.sentence()))?;
         if json { self.tell_json() } else { Ok(()) }
     }
 

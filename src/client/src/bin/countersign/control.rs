@@ -16,6 +16,7 @@ use crate::agent::Agent;
 use crate::cli::{ClearTaintArgs, ReasonArgs};
 use crate::complaint::Complaint;
 use crate::requests::done;
+use crate::words;
 
 /// The most bytes of a name that is repeated.
 const MAX_NAME: usize = 80;
@@ -41,7 +42,11 @@ pub(crate) async fn reload(json: bool) -> Result<u8, Complaint> {
     broker.reload().await?;
     let status = broker.status().await?;
     let ruleset = status.text("ruleset");
-    done(json, &json!({ "reloaded": true, "ruleset": ruleset }), &format!("reloaded; ruleset {ruleset}"))
+    done(
+        json,
+        &json!({ "reloaded": true, "ruleset": ruleset }),
+        &words::fill("reloaded; ruleset {ruleset}", &[("ruleset", ruleset)]),
+    )
 }
 
 pub(crate) async fn mark(json: bool) -> Result<u8, Complaint> {
@@ -55,7 +60,11 @@ pub(crate) async fn clear_taint(args: ClearTaintArgs, json: bool) -> Result<u8, 
     let broker = Broker::connect().await?;
     let _agent = Agent::start();
     broker.clear_taint(uid.get(), args.why.reason.as_deref().unwrap_or_default()).await?;
-    done(json, &json!({ "tainted": false, "uid": uid }), &format!("the taint latch of uid {uid} is clear"))
+    done(
+        json,
+        &json!({ "tainted": false, "uid": uid }),
+        &words::fill("the taint latch of uid {uid} is clear", &[("uid", &uid.to_string())]),
+    )
 }
 
 /// A name first: an account may be called by digits.

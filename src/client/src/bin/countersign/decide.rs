@@ -13,14 +13,14 @@ use crate::agent::Agent;
 use crate::cli::{ApproveArgs, RefuseArgs};
 use crate::complaint::Complaint;
 use crate::requests::{KEYS, about, done, id_of, is_unseen};
-use crate::{print, sheet};
+use crate::{print, sheet, words};
 
 pub(crate) async fn approve(args: ApproveArgs, json: bool) -> Result<u8, Complaint> {
     let broker = Broker::connect().await?;
     let id = id_of(&broker, &args.name.id).await?;
     let yes = async |digest: &str| broker.approve(&id, digest).await;
     let seen = decide(&broker, &id, args.digest, json, yes).await?;
-    told(json, "approved", &id, &seen)
+    told(json, ("approved", "approved {id}"), &id, &seen)
 }
 
 pub(crate) async fn refuse(args: RefuseArgs, json: bool) -> Result<u8, Complaint> {
@@ -29,7 +29,7 @@ pub(crate) async fn refuse(args: RefuseArgs, json: bool) -> Result<u8, Complaint
     let reason = args.why.reason.as_deref().unwrap_or_default();
     let no = async |digest: &str| broker.refuse(&id, digest, reason).await;
     let seen = decide(&broker, &id, None, json, no).await?;
-    told(json, "refused", &id, &seen)
+    told(json, ("refused", "refused {id}"), &id, &seen)
 }
 
 /// Shows the request as far as that is allowed, gives the answer, and returns what was seen.
@@ -63,8 +63,8 @@ fn lay_out(seen: &Fields, json: bool) -> Result<(), Complaint> {
     if json { Ok(()) } else { sheet::lines(seen, &KEYS).iter().try_for_each(|line| print::line(line)) }
 }
 
-fn told(json: bool, word: &str, id: &str, seen: &Fields) -> Result<u8, Complaint> {
+fn told(json: bool, (word, sentence): (&str, &str), id: &str, seen: &Fields) -> Result<u8, Complaint> {
     let object =
         json!({ "id": id, "digest": seen.text("digest"), "fingerprint": seen.text("fingerprint"), word: true });
-    done(json, &object, &format!("{word} {id}"))
+    done(json, &object, &words::fill(sentence, &[("id", id)]))
 }

@@ -34,6 +34,7 @@ mod run;
 mod sheet;
 mod status;
 mod stdin;
+mod words;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::agent::Agent;
 use crate::cli::{ListArgs, NameArgs};
 use crate::complaint::{Complaint, MAX_SENTENCE};
-use crate::{print, sheet};
+use crate::{print, sheet, words};
 
 /// The most bytes of a command in the list; `show` has the whole.
 const MAX_COMMAND: usize = 100;
@@ -96,7 +96,7 @@ pub(crate) async fn cancel(args: NameArgs, json: bool) -> Result<u8, Complaint> 
     let broker = Broker::connect().await?;
     let id = id_of(&broker, &args.id).await?;
     broker.cancel(&id).await.map_err(|source| about(&id, source))?;
-    done(json, &json!({ "id": id, "cancelled": true }), &format!("cancelled {id}"))
+    done(json, &json!({ "id": id, "cancelled": true }), &words::fill("cancelled {id}", &[("id", &id)]))
 }
 
 /// The id that a word names, among the requests that may be seen without authenticating.
@@ -120,7 +120,7 @@ pub(crate) fn done(json: bool, object: &serde_json::Value, sentence: &str) -> Re
     if json {
         print::json(object)?
     } else {
-        print::line(sentence)?
+        print::line(&words::say(sentence))?
     }
     Ok(0)
 }

@@ -21,7 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{AskArgs, RunArgs};
 use crate::complaint::{Complaint, MAX_SENTENCE};
 use crate::ended::{self, Ending};
-use crate::{print, stdin};
+use crate::{print, stdin, words};
 
 /// A decision that comes sooner than this is not announced.
 const AT_ONCE: Duration = Duration::from_millis(300);
@@ -127,7 +127,9 @@ async fn wait(broker: &Broker, id: &str, announce: bool) -> Result<Fields, Clien
 async fn announced(broker: &Broker, id: &str) {
     let Ok((phase, fingerprint)) = broker.progress(id).await else { return };
     if phase == "waiting" {
-        let line = format!("waiting for approval of {fingerprint}; approve with: countersign approve {id}");
+        let values = [("fingerprint", fingerprint.as_str()), ("id", id)];
+        let line =
+            words::fill("waiting for approval of {fingerprint}; approve with: countersign approve {id}", &values);
         // Whoever closed the terminal does not miss the line.
         drop(print::error(text::sentence(&line, MAX_SENTENCE).as_str()));
     }
@@ -152,7 +154,7 @@ async fn interrupted() {
 fn tell(id: &str, mut result: Fields, json: bool) -> Result<u8, Complaint> {
     let Ending { status, sentence } = ended::of(&result)?;
     if let Some(sentence) = &sentence {
-        print::error(text::sentence(sentence, MAX_SENTENCE).as_str())?;
+        print::error(text::sentence(&words::say(sentence), MAX_SENTENCE).as_str())?;
     }
     if json {
         result.insert("id", id.into());
