@@ -80,3 +80,58 @@ impl Silence {
 pub(crate) fn no_answer() -> Failure {
     Failure::new(Code::Silenced, "The same was refused too often, so it is not answered now: do something else.")
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::policy::{Mode, Ruleset};
+    use countersign_core::record::{Draft, Stamp};
+    use countersign_core::request::{Request, RequestId};
+    use countersign_core::run_state::RunState;
+    use countersign_core::salt::Salt;
+
+    use super::*;
+    use crate::pipeline::tests::stage::{GRANTED, ask, caller, policy};
+
+    fn record(words: &[&str]) -> Draft {
+        let ruleset = Ruleset { version: 1, digest: countersign_core::digest::Digest::ZERO };
+        let (state, mode) = (RunState::Green, Mode::Guarded);
+        let stamp = Stamp { time: clock::now(), boot_id: "x".to_owned(), monotonic_ms: 1, state, mode, ruleset };
+        let (ask, salt) = (ask(words), Salt::from_random([0; 16]));
+        let id = RequestId::from_random(id_of(words));
+        let request = Request::new(id, salt, caller(GRANTED), ask.action, ask.claims, ask.narrowing).unwrap();
+        Draft::finished(&stamp, &request.classify(policy("").rules()))
+    }
+
+    /// Another id for other words; the id must not matter.
+    fn id_of(words: &[&str]) -> u128 {
+        u128::try_from(words.concat().len()).unwrap()
+    }
+
+    #[test]
+    fn three_refusals_silence_and_only_who_was_refused_is_looked_for() {
+        let (silence, uid) = (Silence::default(), Uid::ROOT);
+        let draft = record(&["change", "x"]);
+        assert_eq!(silence.towards(uid, || unreachable!("nobody was refused anything")), Memory::Clear);
+        for _ in 0..3 {
+            assert_eq!(silence.towards(uid, || Deed::of(draft.record())), Memory::Clear);
+            silence.note(uid, draft.record(), Refuser::Human);
+        }
+        assert_eq!(silence.towards(uid, || Deed::of(draft.record())), Memory::Silent);
+        assert_eq!(silence.towards(uid, || Deed::of(record(&["change", "yy"]).record())), Memory::Clear);
+    }
+
+    #[test]
+    fn silence_is_recorded_at_once_then_with_its_count_and_counting_ends() {
+        let (silence, uid) = (Silence::default(), Uid::ROOT);
+        let deed = Deed::of(record(&["change", "x"]).record()).unwrap();
+        assert!(silence.kept(uid, deed), "the first is recorded at once");
+        for _ in 0..9 {
+            assert!(!silence.kept(uid, deed));
+        }
+        assert_eq!(silence.unrecorded(uid, deed), Some(9));
+        assert!(!silence.kept(uid, deed));
+        assert_eq!(silence.unrecorded(uid, deed), Some(1));
+        assert_eq!(silence.unrecorded(uid, deed), None, "nothing came");
+        assert!(silence.kept(uid, deed) && lock(&silence.unrecorded).len() == 1);
+    }
+}

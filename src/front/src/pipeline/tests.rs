@@ -1,5 +1,7 @@
 //! What is promised of the order in which a request passes its rooms, and that every way out is recorded once.
 
+mod gates;
+mod quorum;
 pub(crate) mod stage;
 
 use countersign_core::approval::ApprovalKind;

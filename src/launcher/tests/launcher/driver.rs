@@ -162,8 +162,19 @@ impl Launcher {
         launcher
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is a test that starts the launcher as the front does")]
+    /// Starts with these settings.
+    pub(crate) fn start_with(settings: &str) -> Self {
+        let mut launcher = Self::begin_with("", settings);
+        assert!(matches!(launcher.next(), Some(FromLauncher::Ready { .. })));
+        launcher
+    }
+
     pub(crate) fn begin(before: &str) -> Self {
+        Self::begin_with(before, "mode = 'open'\n")
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is a test that starts the launcher as the front does")]
+    fn begin_with(before: &str, settings: &str) -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("countersign-test-{}-{number}", std::process::id());
         let scratch = PathBuf::from("/run").join(&name);
@@ -171,7 +182,7 @@ impl Launcher {
         fs::create_dir_all(scratch.join("layer")).unwrap();
         fs::create_dir(&cgroup).unwrap();
         std::os::unix::fs::symlink(&cgroup, scratch.join("cgroup")).unwrap();
-        write_tree(&scratch.join("tree"));
+        write_tree(&scratch.join("tree"), settings);
         fs::write(scratch.join("before.sh"), before).unwrap();
         let policy = countersign_config::load(&scratch.join("tree")).unwrap();
         let (ours, theirs) = rustix::net::socketpair(
@@ -455,7 +466,7 @@ fn unified() -> PathBuf {
 }
 
 /// What an installation lays down, with a grant for the caller of these tests.
-fn write_tree(tree: &Path) {
+fn write_tree(tree: &Path, settings: &str) {
     let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policy");
     for kind in ["rules", "profiles"] {
         let to = tree.join("usr/share/countersign").join(kind);
@@ -467,7 +478,7 @@ fn write_tree(tree: &Path) {
     let etc = tree.join("etc/countersign");
     fs::create_dir_all(etc.join("grants.d")).unwrap();
     fs::create_dir_all(tree.join("var/lib")).unwrap();
-    fs::write(etc.join("countersign.toml"), "mode = 'open'\n").unwrap();
+    fs::write(etc.join("countersign.toml"), settings).unwrap();
     let grant = format!("[[grant]]\nuid = {CALLER}\nceiling = 'T3'\nauto = 'T1'\n");
     fs::write(etc.join("grants.d/50-test.toml"), grant).unwrap();
     let host = |name: &str| fs::read_to_string(name).unwrap();

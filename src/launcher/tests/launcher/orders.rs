@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use countersign_core::approval::Permission;
+use countersign_core::approval::{ApprovalKind, Approver, Permission};
+use countersign_core::caller::Uid;
 use countersign_core::code::Code;
 use countersign_core::digest::Digest;
 use countersign_core::message::ToLauncher;
@@ -94,6 +95,46 @@ fn an_approval_of_something_else_or_of_the_past_is_none() {
     let Permission::Human(approval) = &mut claim.permission else { unreachable!() };
     approval.expires = Moment::from_millis(now().millis() - 1);
     assert_eq!(launcher.order(claim, None).err().unwrap().code, Code::Expired);
+}
+
+/// What cannot be undone, of a file that is not there, with these people's yes.
+fn irreversible(launcher: &mut Launcher, approvers: &[(u32, ApprovalKind)]) -> Result<(), Code> {
+    let plan = launcher.plan(&words(&["shred", "-u", "/srv/not-there"])).unwrap();
+    assert_eq!(plan.tier, Tier::T3);
+    let mut claim = approved(plan);
+    let Permission::Human(approval) = &mut claim.permission else { unreachable!() };
+    let approver =
+        |(uid, kind): &(u32, ApprovalKind)| Approver { uid: Uid::try_from(*uid).unwrap(), kind: *kind, latency_ms: 1 };
+    approval.approvers = approvers.iter().map(approver).collect();
+    let running = launcher.order(claim, None).map_err(|failure| failure.code)?;
+    launcher.wait(running);
+    Ok(())
+}
+
+#[test]
+fn two_different_people_must_have_approved_where_the_policy_wants_two() {
+    use ApprovalKind::{Challenge, PolkitRule};
+    let mut launcher = Launcher::start_with("mode = 'open'\n[approval]\nquorum.t3 = 2\napprover_differs = 't3'\n");
+    let caller = launcher.plan(&words(&["true"])).unwrap().caller.uid.get();
+    let (one, other) = (caller.saturating_add(1), caller.saturating_add(2));
+    for (approvers, code) in [
+        (&[][..], Some(Code::NeedsApproval)),
+        (&[(one, Challenge)], Some(Code::NeedsApproval)),
+        (&[(one, Challenge), (one, Challenge)], Some(Code::NeedsApproval)),
+        (&[(one, Challenge), (caller, Challenge)], Some(Code::SelfApproval)),
+        (&[(one, Challenge), (other, PolkitRule)], Some(Code::NeedsApproval)),
+        (&[(one, Challenge), (other, Challenge)], None),
+    ] {
+        assert_eq!(irreversible(&mut launcher, approvers).err(), code, "{approvers:?}");
+    }
+}
+
+#[test]
+fn a_rule_is_no_approval_of_what_cannot_be_undone_unless_the_policy_says_so() {
+    let rule = [(0, ApprovalKind::PolkitRule)];
+    assert_eq!(irreversible(&mut Launcher::start(), &rule), Err(Code::NeedsApproval));
+    let settings = "mode = 'open'\n[approval]\npolkit_rule_at_t3 = true\n";
+    assert_eq!(irreversible(&mut Launcher::start_with(settings), &rule), Ok(()));
 }
 
 #[test]

@@ -101,12 +101,12 @@ pub struct Limits {
     t3_per_day: u64,
 }
 
-/// Where no grant says anything. Sixteen jobs of fifteen minutes fill the hour's seconds.
+/// Where no grant says anything. Sixteen jobs may run for a quarter of an hour, and that twice an hour.
 const DEFAULT: Limits = Limits {
     requests_per_minute: 600,
     jobs: 16,
     waiting: 16,
-    job_seconds_per_hour: 14_400,
+    job_seconds_per_hour: 28_800,
     prompts_per_hour: 60,
     t3_per_day: 20,
 };

@@ -14,7 +14,7 @@ use countersign_core::caller::{BusName, Uid};
 use countersign_core::classify::{Origin, RuleFile};
 use countersign_core::path::CleanPath;
 use countersign_core::policy::{Grants, Names, Sources, TextFile};
-use countersign_core::record::Record;
+use countersign_core::record::{Draft, Record, Stamp};
 use countersign_core::request::{Action, Claims, Narrowing};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -37,6 +37,14 @@ must_not_match = ["echo --frobnicate"]
 tier = "T0"
 reason = "Reads."
 operands = ["[<text>...]"]
+
+[[program]]
+names = ["tweak"]
+must_match = ["tweak /srv/x"]
+must_not_match = ["other"]
+tier = "T1"
+reason = "Changes a little."
+operands = ["<write>..."]
 
 [[program]]
 names = ["change"]
@@ -76,8 +84,14 @@ impl Names for Nobody {
 
 /// A policy with these settings.
 pub(crate) fn policy(settings: &str) -> Arc<Policy> {
+    granting(settings, "")
+}
+
+/// A policy with these settings, in which every grant says this too.
+pub(crate) fn granting(settings: &str, more: &str) -> Arc<Policy> {
     let own = rustix::process::getuid().as_raw();
-    let grants: String = [GRANTED, OTHER, own].map(|uid| format!("[[grant]]\nuid = {uid}\nceiling = 'T3'\n")).concat();
+    let grant = |uid| format!("[[grant]]\nuid = {uid}\nceiling = 'T3'\n{more}\n");
+    let grants: String = [GRANTED, OTHER, own].map(grant).concat();
     let file = |text| TextFile { name: "test.toml", text };
     let profiles = PROFILES.map(file);
     let sources = Sources {
@@ -140,10 +154,26 @@ pub(crate) fn log_in() -> TempDir {
 
 impl Stage {
     pub(crate) fn new(settings: &str) -> Self {
-        let directory = log_in();
-        let (policy, standing) = (policy(settings), Arc::new(Standing::new()));
-        let opened =
-            Ledger::open(directory.path(), Boot::read().unwrap(), Arc::clone(&standing), &policy, &[], |_, _| vec![]);
+        Self::begin(log_in(), policy(settings), |_, _| vec![])
+    }
+
+    /// With grants that say this too.
+    pub(crate) fn granting(settings: &str, more: &str) -> Self {
+        Self::begin(log_in(), granting(settings, more), |_, _| vec![])
+    }
+
+    /// The broker ended, and another one goes on with the same log, policy and rules.
+    pub(crate) async fn restarted(self) -> Self {
+        self.pipeline.ledger.close().await;
+        let policy = self.pipeline.policy();
+        Self::begin(self.directory, policy, |stamp, recalled| {
+            vec![Draft::start(stamp, "test").with_tainted(recalled.tainted.iter().copied().collect())]
+        })
+    }
+
+    fn begin(directory: TempDir, policy: Arc<Policy>, first: impl FnOnce(&Stamp, &Recalled) -> Vec<Draft>) -> Self {
+        let standing = Arc::new(Standing::new());
+        let opened = Ledger::open(directory.path(), Boot::read().unwrap(), Arc::clone(&standing), &policy, &[], first);
         let (ledger, recalled) = opened.unwrap();
         let (launcher, humans) = (Sim::new(), Arc::new(Script::default()));
         let (tell, news) = mpsc::channel(64);
