@@ -4,7 +4,7 @@
 mod tests {
     use harness::users::{ADMIN, ADMIN_PASSWORD, AGENT, AGENT_PASSWORD, STRANGER};
     use harness::{Answer, Machine};
-    use promises::{PATIENCE, approve_the_waiting, ask, installed, log, the_waiting, until, waiting};
+    use promises::{PATIENCE, approve_the_waiting, ask, installed, installed_with, log, the_waiting, until, waiting};
 
     #[test]
     fn a_change_waits_is_listed_and_runs_as_root_when_approved() -> anyhow::Result<()> {
@@ -182,6 +182,21 @@ mod tests {
             client.kill()?;
         }
         assert!(!machine.exists("/etc/x")?);
+        Ok(())
+    }
+
+    #[test]
+    fn who_asked_cannot_approve_where_the_policy_wants_another() -> anyhow::Result<()> {
+        let machine = installed_with("countersign.toml", "approval.approver_differs = 'always'\n").boot()?;
+        machine.run(["gpasswd", "--add", ADMIN, "countersign"])?.ok()?;
+        let mut own = machine.spawn_as(ADMIN, ["countersign", "run", "--queue", "--", "touch", "/etc/y"])?;
+        let id = the_waiting(&machine)?;
+        let words = ["countersign", "approve", "--json", &id];
+        let (refused, screen) = machine.run_with_agent(ADMIN, ADMIN_PASSWORD, words)?;
+        assert!(refused.code == 123 && refused.stdout.contains("SelfApproval"), "{refused:?} {screen}");
+        assert!(own.is_running()? && !machine.exists("/etc/y")?, "it goes on waiting for somebody else");
+        machine.run(["countersign", "approve", &id])?.ok()?;
+        own.wait(PATIENCE)?.ok()?;
         Ok(())
     }
 
