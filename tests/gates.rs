@@ -1,0 +1,134 @@
+//! Promise: what one caller may use is bounded, what was refused too often asks nobody, and who was given output is
+//! asked about; and none of it is undone by a restart of the broker.
+
+#[cfg(test)]
+mod tests {
+    use harness::Machine;
+    use harness::users::{ADMIN, ADMIN_PASSWORD, AGENT, STRANGER};
+    use promises::{PATIENCE, approve_the_waiting, ask, installed_with, the_waiting, until, waiting};
+
+    const AUTO: &str = "[[grant]]\nuser = 'agent'\nceiling = 'T3'\nauto = 'T1'\n";
+    const FEW: &str = "[[grant]]\ngroup = 'countersign'\nceiling = 'T3'\nbudgets = { waiting = 3 }\n";
+
+    /// Submits without waiting; says how that ended.
+    fn submits(machine: &Machine, user: &str, path: &str) -> anyhow::Result<i32> {
+        Ok(machine.run_as(user, ["countersign", "run", "--no-wait", "--", "touch", path])?.code)
+    }
+
+    #[test]
+    fn who_was_given_output_is_asked_about_also_after_a_restart() -> anyhow::Result<()> {
+        let machine = installed_with("grants.d/10-group.toml", AUTO).boot()?;
+        // The latch ends with the last process of its user, so one stays.
+        let shell = machine.spawn_as(AGENT, ["sleep", "1000"])?;
+        machine.run_as(AGENT, ["countersign", "run", "--", "touch", "/etc/first"])?.ok()?;
+        assert!(machine.exists("/etc/first")?, "nobody was asked");
+        for restart in [false, true] {
+            if restart {
+                machine.run(["systemctl", "restart", "countersignd"])?.ok()?;
+            }
+            let client = ask(&machine, &["touch", "/etc/second"])?;
+            the_waiting(&machine)?;
+            assert!(!machine.exists("/etc/second")?, "restart: {restart}");
+            client.kill()?;
+            until("the request to go", || Ok(waiting(&machine)?.is_empty().then_some(())))?;
+        }
+        machine.run(["countersign", "taint", "clear", AGENT, "--reason", "looked at it"])?.ok()?;
+        machine.run_as(AGENT, ["countersign", "run", "--", "touch", "/etc/third"])?.ok()?;
+        assert!(machine.exists("/etc/third")?, "an administrator ended it");
+        shell.kill()?;
+        Ok(())
+    }
+
+    #[test]
+    fn who_has_ended_its_last_process_is_clean() -> anyhow::Result<()> {
+        let machine = installed_with("grants.d/10-group.toml", AUTO).boot()?;
+        machine.run_as(AGENT, ["countersign", "run", "--", "true"])?.ok()?;
+        until("the latch to end", || {
+            let log = promises::log(&machine)?;
+            Ok(log.iter().any(|entry| entry["phase"] == "clear-taint" && entry["who"] == "countersignd").then_some(()))
+        })?;
+        machine.run_as(AGENT, ["countersign", "run", "--", "touch", "/etc/x"])?.ok()?;
+        assert!(machine.exists("/etc/x")?);
+        Ok(())
+    }
+
+    #[test]
+    fn the_nth_waits_the_next_does_not_and_another_user_is_not_in_the_way() -> anyhow::Result<()> {
+        let machine = installed_with("grants.d/10-group.toml", FEW).boot()?;
+        machine.run(["gpasswd", "--add", STRANGER, "countersign"])?.ok()?;
+        let mut clients =
+            (0..3).map(|number| ask(&machine, &["touch", &format!("/etc/{number}")])).collect::<Result<Vec<_>, _>>()?;
+        until("three to wait", || Ok((waiting(&machine)?.len() == 3).then_some(())))?;
+        assert_eq!(submits(&machine, AGENT, "/etc/4")?, 126);
+        let stranger = machine.spawn_as(STRANGER, ["countersign", "run", "--", "touch", "/etc/5"])?;
+        until("the stranger's to wait", || Ok((waiting(&machine)?.len() == 4).then_some(())))?;
+        stranger.kill()?;
+        clients.drain(..).try_for_each(|client| client.kill())
+    }
+
+    #[test]
+    fn what_was_refused_three_times_asks_nobody_also_after_a_restart() -> anyhow::Result<()> {
+        let machine = installed_with("grants.d/10-group.toml", FEW).boot()?;
+        for _ in 0..3 {
+            let mut client = ask(&machine, &["touch", "/etc/x"])?;
+            let id = the_waiting(&machine)?;
+            machine.run(["countersign", "refuse", &id])?.ok()?;
+            assert_eq!(client.wait(PATIENCE)?.code, 123);
+        }
+        for restart in [false, true] {
+            if restart {
+                machine.run(["systemctl", "restart", "countersignd"])?.ok()?;
+            }
+            let output = machine.run_as(AGENT, ["countersign", "run", "--json", "--", "touch", "/etc/x"])?;
+            assert_eq!(output.code, 123, "{output:?}");
+            assert!(
+                output.stdout.contains("Silenced") && waiting(&machine)?.is_empty(),
+                "restart {restart}: {output:?}"
+            );
+        }
+        let mut client = ask(&machine, &["touch", "/etc/y"])?;
+        approve_the_waiting(&machine)?;
+        client.wait(PATIENCE)?.ok()?;
+        Ok(())
+    }
+
+    #[test]
+    fn of_many_administrators_who_approve_at_once_one_does_and_it_runs_once() -> anyhow::Result<()> {
+        let machine = installed_with("grants.d/10-group.toml", FEW).boot()?;
+        for round in 0..3 {
+            let script = format!("echo ran >> /etc/ran-{round}");
+            let mut client = ask(&machine, &["sh", "-c", &script])?;
+            let id = the_waiting(&machine)?;
+            let words = ["countersign", "approve", &id];
+            let racers = (0..8).map(|_| machine.spawn_as("root", words)).collect::<Result<Vec<_>, _>>()?;
+            let codes = racers
+                .into_iter()
+                .map(|mut racer| Ok(racer.wait(PATIENCE)?.code))
+                .collect::<anyhow::Result<Vec<_>>>()?;
+            client.wait(PATIENCE)?.ok()?;
+            assert!(codes.contains(&0), "{codes:?}");
+            let ran = machine.run(["cat", &format!("/etc/ran-{round}")])?.ok()?.stdout;
+            assert_eq!(ran, "ran\n", "{codes:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn two_people_approve_what_cannot_be_undone() -> anyhow::Result<()> {
+        let settings = "mode = 'open'\n[approval]\nquorum.t3 = 2\npolkit_rule_at_t3 = true\n";
+        let machine = installed_with("countersign.toml.d/50-test.toml", settings).boot()?;
+        machine.run(["touch", "/srv/data"])?.ok()?;
+        let mut client = ask(&machine, &["shred", "-u", "/srv/data"])?;
+        let id = the_waiting(&machine)?;
+        let digest = waiting(&machine)?[0]["digest"].as_str().unwrap_or_default().to_owned();
+        machine.run(["countersign", "approve", &id, "--digest", &digest])?.ok()?;
+        assert!(client.is_running()? && machine.exists("/srv/data")?, "one is not enough");
+        let again = machine.run(["countersign", "approve", &id, "--digest", &digest])?;
+        assert_eq!(again.code, 123, "nor is the same person twice: {again:?}");
+        let (output, screen) = machine.run_with_agent(ADMIN, ADMIN_PASSWORD, ["countersign", "approve", &id])?;
+        output.ok().map_err(|error| error.context(screen))?;
+        client.wait(PATIENCE)?.ok()?;
+        assert!(!machine.exists("/srv/data")?);
+        Ok(())
+    }
+}
