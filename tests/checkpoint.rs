@@ -6,7 +6,7 @@ mod tests {
     use anyhow::{Context, Result, anyhow};
     use harness::Machine;
     use harness::users::AGENT;
-    use promises::{PATIENCE, installed, log, until};
+    use promises::{PATIENCE, approve_the_waiting, ask, installed, log, until};
     use serde_json::Value;
     use signed_note::{StandardVerifier, VerifierList};
 
@@ -140,6 +140,15 @@ mod tests {
         assert_eq!(key(&machine)?, PUBLIC);
         assert!(accepted(&note, PUBLIC)? > 0);
         assert_ne!(machine.run(["test", "-e", &format!("{STATE}/signing-key")])?.code, 0, "no other key is made");
+        for place in ["/run/credentials/countersignd.service", "/etc/credstore"] {
+            let file = format!("{place}/countersign-signing-key");
+            machine.run(["cat", &file])?.ok()?;
+            let mut job = ask(&machine, &["sh", "-c", "eval \"$0\"", &format!("id -u; cat {file}")])?;
+            approve_the_waiting(&machine)?;
+            let output = job.wait(PATIENCE)?;
+            assert_ne!(output.code, 0, "{output:?}");
+            assert_eq!(output.stdout, "0\n", "a job that is root and approved does not see the key");
+        }
         Ok(())
     }
 }

@@ -9,6 +9,7 @@
 mod flips;
 mod forged;
 mod full;
+mod handover;
 mod segment;
 mod store;
 mod tree;

@@ -236,7 +236,11 @@ impl<'a> Walk<'a> {
             Ok(checkpoint) => {
                 if !self.keys.is_empty() {
                     self.signed = checkpoint.head.size;
-                    self.keys.extend(checkpoint.next_key());
+                    if let Some(next) = checkpoint.next_key() {
+                        // Whoever has the old key can sign nothing any more that counts.
+                        self.keys.retain(|key| key.name() != next.name());
+                        self.keys.push(next);
+                    }
                 }
                 Ok(())
             }

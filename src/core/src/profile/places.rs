@@ -158,6 +158,9 @@ const OWN_SECRETS: &[Place] = &[
     place("/var/lib/countersign", "the audit log"),
     place("/var/lib/countersign-launcher", "the latch, the signing key and the witness"),
     place("/etc/countersign/keys", "keys"),
+    place("/run/credentials/countersignd.service", "the signing key, where systemd hands it over"),
+    place("/etc/credstore/countersign-signing-key", "the signing key, before systemd hands it over"),
+    place("/etc/credstore.encrypted/countersign-signing-key", "the signing key, before systemd hands it over"),
 ];
 
 const SECRETS: &[Place] = &[
