@@ -84,7 +84,10 @@ pub fn lines() -> Result<Vec<String>, Unusable> {
 }
 
 /// Names and texts of the files with this ending in a directory of the repository, in order.
-fn texts(directory: &str, ending: &str) -> io::Result<Vec<(String, String)>> {
+///
+/// # Errors
+/// The directory, or a file in it, cannot be read.
+pub fn texts(directory: &str, ending: &str) -> io::Result<Vec<(String, String)>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(directory);
     let mut paths: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(root)? {
