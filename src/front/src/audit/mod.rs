@@ -6,6 +6,7 @@
 
 pub(crate) mod checkpoints;
 mod journal;
+mod signs;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use countersign_core::message::Handover;
 use countersign_core::policy::Policy;
 use countersign_core::receipt::Recorded;
 use countersign_core::record::{Draft, Entry, Stamp};
+use countersign_core::time::Moment;
 use tokio::sync::oneshot;
 
 use crate::clock::{self, Boot};
@@ -23,6 +25,7 @@ use crate::recall::{Recalled, recall};
 use crate::standing::Standing;
 use checkpoints::Checkpoints;
 use journal::Journal;
+use signs::Signs;
 
 /// The log as the pipeline knows it.
 #[derive(Debug)]
@@ -32,6 +35,7 @@ pub(crate) struct Ledger {
     boot: Boot,
     standing: Arc<Standing>,
     checkpoints: Checkpoints,
+    signs: Signs,
 }
 
 impl Ledger {
@@ -50,6 +54,12 @@ impl Ledger {
     ) -> Result<(Self, Recalled), StoreError> {
         let mut store = Store::open(directory)?;
         let journal = Journal::connect();
+        let begin = Moment::from_millis(0);
+        let newest = store.since(begin, 1)?.first().map_or(begin, |record| record.time);
+        let signs = Signs::new(directory, newest).map_err(|errno| StoreError::File { name: ".", errno })?;
+        if signs.trouble(clock::now()) {
+            standing.warn();
+        }
         let stamp = stamp(&boot, &standing, policy);
         let recalled = recall(&store.reader()?, stamp.time)?;
         let (handovers, rotated): (Vec<_>, Vec<_>) =
@@ -60,7 +70,7 @@ impl Ledger {
         handovers.iter().for_each(|handover| checkpoints::keep(&mut store, handover));
         first.iter().for_each(|draft| journal.tell(draft));
         let writer = Writer::start(store, policy.settings().segment_records)?;
-        Ok((Self { writer, journal, boot, standing, checkpoints: Checkpoints::new() }, recalled))
+        Ok((Self { writer, journal, boot, standing, checkpoints: Checkpoints::new(), signs }, recalled))
     }
 
     /// The circumstances of a record that is made now.
@@ -73,6 +83,9 @@ impl Ledger {
     /// # Errors
     /// `AuditUnavailable`; the state is amber from then on.
     pub(crate) async fn write(&self, draft: Draft) -> Result<Recorded, Failure> {
+        if self.signs.trouble(clock::now()) {
+            self.standing.warn();
+        }
         self.journal.tell(&draft);
         let (tell, written) = oneshot::channel();
         // Whoever waited may have gone meanwhile; the record is written all the same.
