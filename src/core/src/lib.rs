@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod anchors;
 pub mod approval;
 pub mod argv;
 pub mod caller;

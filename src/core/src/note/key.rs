@@ -82,8 +82,8 @@ pub enum NotAKey {
     /// The name is none.
     #[error(transparent)]
     Name(#[from] BadName),
-    /// A key of another kind than Ed25519.
-    #[error("the key is not an Ed25519 key")]
+    /// A key of another kind: a log signs with one, a witness with another.
+    #[error("the key is not of the kind that is needed here")]
     Kind,
     /// The id is not the one of this name and key.
     #[error("the key's id is not the one of its name and key")]
@@ -134,7 +134,7 @@ impl FromStr for VerifierKey {
     type Err = NotAKey;
 
     fn from_str(text: &str) -> Result<Self, NotAKey> {
-        let (name, id, bytes) = parts(text)?;
+        let (name, id, bytes) = parts(text, ED25519)?;
         let key = ed25519_dalek::VerifyingKey::from_bytes(&bytes).map_err(|_| NotAKey::Form)?;
         let key = Self::new(name, key);
         if key.id == id { Ok(key) } else { Err(NotAKey::Id) }
@@ -161,7 +161,7 @@ impl SigningKey {
     /// # Errors
     /// [`NotAKey`].
     pub fn decode(text: &str) -> Result<Self, NotAKey> {
-        let (name, id, seed) = parts(text.strip_prefix(PRIVATE).ok_or(NotAKey::Form)?)?;
+        let (name, id, seed) = parts(text.strip_prefix(PRIVATE).ok_or(NotAKey::Form)?, ED25519)?;
         let key = Self::from_seed(name, &seed);
         if key.verifier.id == id { Ok(key) } else { Err(NotAKey::Id) }
     }
@@ -190,8 +190,8 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// Name, id and the 32 bytes of an encoded Ed25519 key.
-fn parts(text: &str) -> Result<(Name, [u8; 4], [u8; 32]), NotAKey> {
+/// Name, id and the 32 bytes of an encoded key of the wanted kind.
+pub(super) fn parts(text: &str, wanted: u8) -> Result<(Name, [u8; 4], [u8; 32]), NotAKey> {
     let (name, rest) = text.split_once('+').ok_or(NotAKey::Form)?;
     let (id, key) = rest.split_once('+').ok_or(NotAKey::Form)?;
     let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
@@ -201,7 +201,7 @@ fn parts(text: &str) -> Result<(Name, [u8; 4], [u8; 32]), NotAKey> {
     let id = u32::from_str_radix(id, 16).map_err(|_| NotAKey::Form)?.to_be_bytes();
     let bytes = decoded(key).ok_or(NotAKey::Form)?;
     let (kind, key) = bytes.split_first().ok_or(NotAKey::Form)?;
-    if *kind != ED25519 {
+    if *kind != wanted {
         return Err(NotAKey::Kind);
     }
     Ok((Name::new(name)?, id, key.try_into().map_err(|_| NotAKey::Form)?))

@@ -9,10 +9,12 @@
 //! Enters: bytes from anywhere, or a text to sign. Leaves: a note in the one spelling that it has, and the keys whose
 //! signatures hold. A note that nobody known has signed is never to be believed, and [`Note::text`] alone proves nothing.
 
+mod cosign;
 mod key;
 
 use std::fmt;
 
+pub use cosign::CosignerKey;
 pub use key::{BadName, MAX_NAME, Name, NotAKey, SigningKey, VerifierKey};
 pub(crate) use key::{decoded, encoded};
 
