@@ -8,7 +8,8 @@ use countersign_core::tree::TreeHead;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trust {
     pub(super) keys: Vec<VerifierKey>,
-    pub(super) head: Option<TreeHead>,
+    /// By size.
+    pub(super) heads: Vec<TreeHead>,
 }
 
 /// Why a checkpoint is not to be trusted.
@@ -32,16 +33,24 @@ impl Trust {
     /// Trust in these keys: what they signed must be so.
     #[must_use]
     pub const fn in_keys(keys: Vec<VerifierKey>) -> Self {
-        Self { keys, head: None }
+        Self { keys, heads: Vec::new() }
     }
 
     /// Also trust in a checkpoint that one of the keys has signed: the log must begin with what it vouches for.
     ///
     /// # Errors
     /// [`NotTrusted`].
-    pub fn with_checkpoint(mut self, note: &[u8]) -> Result<Self, NotTrusted> {
-        self.head = Some(signed(&Note::parse(note)?, &self.keys)?.head);
-        Ok(self)
+    pub fn with_checkpoint(self, note: &[u8]) -> Result<Self, NotTrusted> {
+        let head = signed(&Note::parse(note)?, &self.keys)?.head;
+        Ok(self.with_head(head))
+    }
+
+    /// Also trust in a head that somebody else vouches for, as an anchor does.
+    #[must_use]
+    pub fn with_head(mut self, head: TreeHead) -> Self {
+        let at = self.heads.partition_point(|known| known.size <= head.size);
+        self.heads.insert(at, head);
+        self
     }
 }
 

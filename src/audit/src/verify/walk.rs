@@ -71,7 +71,8 @@ fn breach(rule: Rule, expected: impl Display, found: impl Display) -> Breach {
 /// How far the log is proven.
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
-    trust: &'a Trust,
+    /// The trusted heads that were not reached yet, by size.
+    heads: &'a [TreeHead],
     /// The trusted keys, and those to which they handed over.
     keys: Vec<VerifierKey>,
     begun: bool,
@@ -92,7 +93,19 @@ impl<'a> Walk<'a> {
     pub(super) fn new(trust: &'a Trust) -> Self {
         let Base { head: at, tree, .. } = Base::nothing();
         let (keys, open) = (trust.keys.clone(), HashSet::new());
-        Self { trust, keys, begun: false, whole: true, first: 0, at, tree, open, kept: 0, signed: 0, torn: false }
+        Self {
+            heads: &trust.heads,
+            keys,
+            begun: false,
+            whole: true,
+            first: 0,
+            at,
+            tree,
+            open,
+            kept: 0,
+            signed: 0,
+            torn: false,
+        }
     }
 
     pub(super) const fn next(&self) -> u64 {
@@ -118,9 +131,11 @@ impl<'a> Walk<'a> {
         } else {
             (self.at, self.tree, self.first) = (base.head, base.tree.clone(), base.head.seq);
             self.whole = base.head.seq == 0;
-            if self.trust.head.is_some_and(|head| head.size < base.head.seq) {
+            let earlier = self.heads.partition_point(|head| head.size < base.head.seq);
+            if earlier > 0 && earlier == self.heads.len() {
                 return Err(Halt::Failed(StoreError::Earlier));
             }
+            self.heads = self.heads.get(earlier..).unwrap_or_default();
         }
         (self.begun, self.kept) = (true, 0);
         if !base.note.is_empty() {
@@ -247,18 +262,16 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Compares with the trusted checkpoint, once as many entries are there.
+    /// Compares with the trusted heads of this size, once as many entries are there.
     fn compare(&mut self) -> Result<(), Halt> {
-        match self.trust.head {
-            Some(head) if head.size == self.at.seq && head != self.tree.head() => {
-                Err(self.differs(format!("{head}, as signed"), self.tree.head()))
+        while let Some((head, later)) = self.heads.split_first().filter(|(head, _)| head.size == self.at.seq) {
+            if *head != self.tree.head() {
+                return Err(self.differs(format!("{head}, as signed"), self.tree.head()));
             }
-            Some(head) if head.size == self.at.seq => {
-                self.signed = self.signed.max(head.size);
-                Ok(())
-            }
-            Some(_) | None => Ok(()),
+            self.signed = self.signed.max(head.size);
+            self.heads = later;
         }
+        Ok(())
     }
 
     /// The entries are not those that were signed. Which of them is only known as far as checkpoints before vouch.
@@ -289,7 +302,7 @@ impl<'a> Walk<'a> {
     /// What is to be said after the last source.
     pub(super) fn end(self) -> Result<Report, StoreError> {
         let (entries, head, root) = (self.at.seq, self.at.hash, self.tree.head().root);
-        if let Some(TreeHead { size, .. }) = self.trust.head.filter(|head| head.size > entries) {
+        if let Some(TreeHead { size, .. }) = self.heads.last() {
             let expected = format!("{size} entries, as signed");
             return Ok(tampered(self.next(), Rule::Checkpoint, expected, format!("{entries} entries")));
         }

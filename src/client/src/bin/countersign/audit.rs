@@ -6,12 +6,14 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use countersign_audit::{Direction, Log, StoreError, Trust, verify as examine};
+use countersign_audit::{Direction, Log, Report, StoreError, Trust, verify as examine};
 use countersign_core::argv::Argv;
 use countersign_core::record::{Entry, Record};
 use countersign_core::text::{sentence, shown, shown_argv};
+use serde::Serialize;
 use serde_json::Value;
 
+use crate::anchors::{self, Findings, Vouched};
 use crate::cli::{EntryArgs, LOG, LogArgs, VerifyArgs};
 use crate::complaint::Complaint;
 use crate::{exit, print};
@@ -57,15 +59,35 @@ pub(crate) fn verify(args: &VerifyArgs, json: bool) -> Result<u8, Complaint> {
         // The closed segments of this machine's log lie beside it.
         paths.push(log.parent().filter(|_| log == Path::new(LOG)).unwrap_or(log));
     }
-    let trust = trust(args)?;
+    let anchored = anchored(args)?;
+    let trust = anchored.heads.iter().fold(trust(args)?, |trust, head| trust.with_head(*head));
     let failed = |error| unreadable(paths.first().copied().unwrap_or(&args.log.db), &error);
     let report = examine(&paths, &trust).map_err(failed)?;
     if json {
-        print::json(&report)?;
+        print::json(&Verified { report: &report, anchors: &anchored.anchors })?;
     } else {
         print::line(sentence(&report.to_string(), MAX_LINE).as_str())?;
+        anchored.anchors.iter().try_for_each(|anchor| print::line(sentence(&anchor.to_string(), MAX_LINE).as_str()))?;
     }
-    Ok(if report.is_verified() { 0 } else { exit::NO })
+    Ok(if report.is_verified() && anchored.are_genuine() { 0 } else { exit::NO })
+}
+
+/// What `--json` says.
+#[derive(Serialize)]
+struct Verified<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    anchors: &'a [Vouched],
+}
+
+/// What the anchors vouch for: those of a given copy, or of this machine if it is its log and it has any.
+fn anchored(args: &VerifyArgs) -> Result<Findings, Complaint> {
+    let own = args.paths.is_empty() && args.log.db == Path::new(LOG) && args.anchor_config.exists();
+    match &args.anchors {
+        Some(answers) => anchors::findings(&args.anchor_config, answers),
+        None if own => anchors::findings(&args.anchor_config, Path::new(anchors::ANSWERS)),
+        None => Ok(Findings::default()),
+    }
 }
 
 /// What the operator knows from elsewhere.

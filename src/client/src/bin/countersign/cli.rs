@@ -263,6 +263,12 @@ pub(crate) struct VerifyArgs {
     /// A file with the log's public key, or several, in note-verifier form: every checkpoint in the log must be signed
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
+    /// A copy of what the anchors answered; by default, for the log of this machine, where countersign-anchor keeps it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) anchors: Option<PathBuf>,
+    /// Who the anchors are, with the keys and certificates that are believed
+    #[arg(long, value_name = "FILE", default_value = crate::anchors::CONFIG)]
+    pub(crate) anchor_config: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod anchors;
 mod audit;
 mod check;
 mod clear;
