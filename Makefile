@@ -10,10 +10,10 @@ RELEASE := $(TARGET)/release
 
 # Debian 12: what building, testing and the demonstration need besides Rust.
 PACKAGES := build-essential dbus dbus-bin polkitd pkexec systemd systemd-container util-linux procps \
-            gettext sudo opendoas attr iproute2 nftables lsof e2fsprogs jq man-db libxml2-utils python3 python3-cryptography strace
+            gettext sudo opendoas attr iproute2 nftables lsof e2fsprogs jq man-db libxml2-utils openssl python3 python3-cryptography strace
 DENY_VERSION := 0.20.2
 
-BINARIES := countersignd countersign-launcher countersign
+BINARIES := countersignd countersign-launcher countersign countersign-anchor
 
 .PHONY: build lacking deb rpm setup deny-tool test check demo install uninstall clean fuzz bench
 
@@ -69,8 +69,10 @@ install:
 	install -D -m 755 $(RELEASE)/countersign $(DESTDIR)/usr/bin/countersign
 	install -D -m 755 $(RELEASE)/countersignd $(DESTDIR)/usr/libexec/countersign/countersignd
 	install -D -m 755 $(RELEASE)/countersign-launcher $(DESTDIR)/usr/libexec/countersign/countersign-launcher
+	install -D -m 755 $(RELEASE)/countersign-anchor $(DESTDIR)/usr/libexec/countersign/countersign-anchor
 	install -D -m 755 systemd/countersign-after-stop $(DESTDIR)/usr/libexec/countersign/countersign-after-stop
 	install -D -m 644 systemd/countersignd.service $(DESTDIR)/usr/lib/systemd/system/countersignd.service
+	install -m 644 systemd/countersign-anchor.service systemd/countersign-anchor.timer $(DESTDIR)/usr/lib/systemd/system/
 	ln -sfn countersignd.service $(DESTDIR)/usr/lib/systemd/system/dbus-org.countersign.Broker1.service
 	install -D -m 755 systemd/countersign-latch-generator $(DESTDIR)/usr/lib/systemd/system-generators/countersign-latch-generator
 	install -D -m 644 systemd/countersign.sysusers $(DESTDIR)/usr/lib/sysusers.d/countersign.conf
@@ -113,6 +115,7 @@ rpm: build
 uninstall:
 	rm -f $(DESTDIR)/usr/bin/countersign
 	rm -rf $(DESTDIR)/usr/libexec/countersign $(DESTDIR)/usr/share/countersign
+	rm -f $(DESTDIR)/usr/lib/systemd/system/countersign-anchor.service $(DESTDIR)/usr/lib/systemd/system/countersign-anchor.timer
 	rm -f $(DESTDIR)/usr/lib/systemd/system/countersignd.service $(DESTDIR)/usr/lib/systemd/system/dbus-org.countersign.Broker1.service
 	rm -f $(DESTDIR)/usr/lib/systemd/system-generators/countersign-latch-generator
 	rm -f $(DESTDIR)/usr/lib/sysusers.d/countersign.conf $(DESTDIR)/usr/lib/tmpfiles.d/countersign.conf

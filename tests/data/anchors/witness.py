@@ -4,11 +4,12 @@ Usage: witness.py PORT LOG_KEY. Prints its own key first. Remembers what it saw 
 import base64, hashlib, http.server, sys, time
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 port, log_key = int(sys.argv[1]), sys.argv[2]
 NAME = "witness.example"
 secret = Ed25519PrivateKey.generate()
-public = secret.public_key().public_bytes_raw()
+public = secret.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 key_id = hashlib.sha256(NAME.encode() + b"\n\x04" + public).digest()[:4]
 log_name, log_id, log_public = log_key.split("+", 2)
 log_public = Ed25519PublicKey.from_public_bytes(base64.b64decode(log_public)[1:])
