@@ -151,11 +151,16 @@ mod tests {
                 "src/front/src/approve/polkit.rs",
                 "src/front/src/lifecycle.rs",
                 "src/front/src/start.rs",
+                "src/anchor/",
             ],
         )?;
         only_below(&["nix::", "caps::", "landlock::", "seccompiler::"], &["src/confine/", "src/launcher/"])?;
         only_below(&["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"], &["src/launcher/src/sys.rs"])?;
-        only_below(&["Command::new"], &["src/front/src/start.rs", "src/client/src/bin/countersign/"])
+        only_below(
+            &["Command::new"],
+            &["src/front/src/start.rs", "src/client/src/bin/countersign/", "src/anchor/src/authority.rs"],
+        )?;
+        only_below(&["ureq"], &["src/anchor/"])
     }
 
     #[test]

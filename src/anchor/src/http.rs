@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use countersign_core::anchors::{AnchorName, Url};
 use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::error::AnchorError;
 
@@ -26,11 +27,14 @@ pub(crate) struct Answer {
 pub(crate) struct Http(Agent);
 
 impl Http {
+    /// The certificates that are believed for https are the machine's (package ca-certificates).
     pub(crate) fn new() -> Self {
+        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
         let config = Agent::config_builder()
             .timeout_global(Some(DEADLINE))
             .http_status_as_error(false)
             .max_redirects(0)
+            .tls_config(tls)
             .user_agent(concat!("countersign-anchor/", env!("CARGO_PKG_VERSION")));
         Self(config.build().into())
     }

@@ -1,3 +1,5 @@
+//! The anchors' file, right and wrong, and the names of kept answers.
+
 use super::*;
 
 const KEY: &str = "witness.example.com+5c4a0e3e+BEgxrYdwHkJfQ1hcB1dhfyV8hLkWbIYuzk4bq9G4XGYI";
