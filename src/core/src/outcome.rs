@@ -83,7 +83,8 @@ pub struct Outcome {
     pub duration_us: u64,
     /// Processor time of the job's first process and its waited-for children, in microseconds.
     pub cpu_us: u64,
-    /// Peak resident memory of the largest process, in KiB.
+    /// Peak resident memory of the largest process, in KiB. A process that starts begins as a copy of the launcher, so
+    /// that the kernel's figure (`ru_maxrss`, which outlives `execve`) is never below what the launcher held then.
     pub peak_kib: u64,
 }
 

@@ -19,6 +19,7 @@ mod confine;
 mod durable;
 mod jobs;
 mod latch;
+mod later;
 mod pin;
 mod prepare;
 mod probe;

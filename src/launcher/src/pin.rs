@@ -8,6 +8,8 @@
 mod content;
 mod shebang;
 
+use std::io;
+
 use countersign_core::argv::Argv;
 use countersign_core::code::{Code, Failure};
 use countersign_core::environment::Environment;
@@ -17,7 +19,8 @@ use countersign_core::text::{self, Shown};
 use rustix::fs::{FileType, Stat};
 
 use crate::walk::{Found, Trust, WalkError, walk};
-use content::Contents;
+use content::{Content, Contents};
+pub(crate) use content::{Progress, Read, Reading};
 use shebang::Shebang;
 
 /// The most bytes of a caller's word in a sentence.
@@ -46,6 +49,31 @@ pub(crate) struct Pins {
     pub(crate) interpreter: Option<Identity>,
 }
 
+/// Why a command is not pinned.
+#[derive(Debug)]
+pub(crate) enum NotPinned {
+    /// Nor will it be.
+    Refused(Failure),
+    /// Until this was read: then ask again.
+    Unread(Box<Reading>),
+}
+
+impl NotPinned {
+    /// Why it is not pinned once more. It was pinned when it was planned: what cannot be pinned now has changed.
+    pub(crate) fn once_more(self) -> Self {
+        match self {
+            Self::Refused(_) => Self::Refused(changed()),
+            Self::Unread(_) => self,
+        }
+    }
+}
+
+impl From<Failure> for NotPinned {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}
+
 /// Finds and remembers.
 #[derive(Debug, Default)]
 pub(crate) struct Pinner {
@@ -72,41 +100,56 @@ impl Pinner {
     /// Pins a command.
     ///
     /// # Errors
-    /// There is no such program, it or its directory can be changed by others than root, or it cannot be read.
-    pub(crate) fn pin(&mut self, argv: &Argv, cwd: &CleanPath) -> Result<Pins, Failure> {
+    /// There is no such program, it or its directory can be changed by others than root, or it cannot be read; or it is
+    /// so large that reading it takes longer than anybody should wait for.
+    pub(crate) fn pin(&mut self, argv: &Argv, cwd: &CleanPath) -> Result<Pins, NotPinned> {
         let directory = directory(cwd)?;
         let found = program(argv.program(), &directory.path)?;
         let (executable, identity) = self.file(&found)?;
-        let interpreter = match shebang::read(&found).map_err(|_| unreadable(&found.path))? {
+        let interpreter = match shebang::read(&found).map_err(|error| unreadable(&found.path, &error))? {
             Shebang::None => None,
             Shebang::Interpreter { path, argument } => Some(self.interpreter(&path, argument)?),
-            Shebang::Malformed => return Err(not_launchable(&found.path, "names no interpreter by an absolute path")),
+            Shebang::Malformed => {
+                return Err(not_launchable(&found.path, "names no interpreter by an absolute path").into());
+            }
         };
         let (interpreter, interpreter_identity) = interpreter.unzip();
         let pinned = Pinned { executable, interpreter, cwd: directory };
         Ok(Pins { pinned, executable: identity, interpreter: interpreter_identity })
     }
 
-    fn interpreter(&mut self, path: &CleanPath, argument: Option<String>) -> Result<(Interpreter, Identity), Failure> {
+    /// Remembers the content of a file that was too large to be read at once.
+    pub(crate) fn remember(&mut self, read: Read) {
+        self.contents.remember(read);
+    }
+
+    fn interpreter(
+        &mut self,
+        path: &CleanPath,
+        argument: Option<String>,
+    ) -> Result<(Interpreter, Identity), NotPinned> {
         let found = executable(path).map_err(|error| refused(path, &error))?;
         let (file, identity) = self.file(&found)?;
-        match shebang::read(&found).map_err(|_| unreadable(path))? {
+        match shebang::read(&found).map_err(|error| unreadable(path, &error))? {
             Shebang::None => Ok((Interpreter { file, argument }, identity)),
             Shebang::Interpreter { .. } | Shebang::Malformed => {
-                Err(not_launchable(path, "is an interpreter that is itself a script"))
+                Err(not_launchable(path, "is an interpreter that is itself a script").into())
             }
         }
     }
 
-    fn file(&mut self, found: &Found) -> Result<(PinnedFile, Identity), Failure> {
+    fn file(&mut self, found: &Found) -> Result<(PinnedFile, Identity), NotPinned> {
         if FileType::from_raw_mode(found.stat.st_mode) != FileType::RegularFile {
-            return Err(not_launchable(&found.path, "is not a plain file"));
+            return Err(not_launchable(&found.path, "is not a plain file").into());
         }
         if found.stat.st_mode & EXECUTABLE == 0 {
-            return Err(not_launchable(&found.path, "is not executable"));
+            return Err(not_launchable(&found.path, "is not executable").into());
         }
         let identity = Identity::of(&found.stat);
-        let sha256 = self.contents.digest(found, identity).map_err(|_| unreadable(&found.path))?;
+        let sha256 = match self.contents.look(found, identity)? {
+            Content::Known(digest) => digest,
+            Content::Unread(reading) => return Err(NotPinned::Unread(Box::new(reading))),
+        };
         let Identity { device, inode, size, modified_ns, changed_ns: _ } = identity;
         Ok((PinnedFile { path: found.path.clone(), device, inode, size, modified_ns, sha256 }, identity))
     }
@@ -182,8 +225,22 @@ fn not_launchable(path: &CleanPath, why: &str) -> Failure {
     Failure::new(Code::LaunchFailed, format!("{} is not run: it {why}.", quoted(path.as_str())))
 }
 
-fn unreadable(path: &CleanPath) -> Failure {
-    Failure::new(Code::LaunchFailed, format!("{} cannot be read.", quoted(path.as_str())))
+/// Something else is there than what was planned.
+pub(crate) fn changed() -> Failure {
+    Failure::new(
+        Code::Changed,
+        "The program or the working directory changed since this was planned: look at it and ask again.",
+    )
+}
+
+/// Between looking and reading another file took its place, or it was written to; or it cannot be read at all.
+fn unreadable(path: &CleanPath, error: &io::Error) -> Failure {
+    use io::ErrorKind::{NotFound, ResourceBusy, StaleNetworkFileHandle};
+    let path = quoted(path.as_str());
+    if [NotFound, ResourceBusy, StaleNetworkFileHandle].contains(&error.kind()) {
+        return Failure::new(Code::Changed, format!("{path} changed while it was looked at: ask again."));
+    }
+    Failure::new(Code::LaunchFailed, format!("{path} cannot be read."))
 }
 
 /// A caller's word in our sentence.

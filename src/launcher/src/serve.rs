@@ -26,13 +26,14 @@ use crate::channel::{Channel, ChannelError, Received};
 use crate::clock::Clock;
 use crate::jobs::Jobs;
 use crate::latch::{Latch, LatchError};
-use crate::pin::Pinner;
+use crate::later::{Later, Question, Turn};
+use crate::pin::{NotPinned, Pinner, Reading};
 use crate::prepare::prepare;
 use crate::sandbox::Sandboxes;
 use crate::seen::Seen;
 use crate::spawn::{SpawnError, spawn};
 use crate::start;
-use crate::verify::Prover;
+use crate::verify::{Proven, Prover};
 use crate::witness::Witness;
 
 /// How long jobs that were killed are waited for when the front is gone. PID 1 sweeps what is left.
@@ -88,6 +89,8 @@ struct Work {
     jobs: Jobs,
     seen: Seen,
     pinner: Pinner,
+    /// What waits for a file to be read.
+    later: Later,
     clock: Clock,
     state: State,
     /// Whether the latch of a stop is engaged, to be told after the last job.
@@ -108,6 +111,7 @@ impl Serve {
             jobs: Jobs::default(),
             seen: Seen::default(),
             pinner: Pinner::default(),
+            later: Later::default(),
             clock: Clock::default(),
             state: State::Serving,
             stopping: None,
@@ -137,11 +141,17 @@ impl Serve {
             if self.take()? == Next::End {
                 return Ok(());
             }
+            self.read_on()?;
             self.report_ends()?;
-            if self.work.state == State::Draining && self.work.jobs.is_empty() && !self.channel.has_more() {
+            if self.is_drained() {
                 return Ok(());
             }
         }
+    }
+
+    fn is_drained(&self) -> bool {
+        let idle = self.work.jobs.is_empty() && self.work.later.is_empty() && !self.channel.has_more();
+        self.work.state == State::Draining && idle
     }
 
     fn wait(&self) -> Result<(), ServeError> {
@@ -150,7 +160,8 @@ impl Serve {
         let socket = self.channel.fd();
         let mut waits = vec![PollFd::from_borrowed_fd(socket, interest)];
         waits.extend(self.work.jobs.waits());
-        let patience = self.work.jobs.patience().map(timespec);
+        let reads = (!self.work.later.is_empty()).then_some(Duration::ZERO);
+        let patience = self.work.jobs.patience().into_iter().chain(reads).min().map(timespec);
         match poll(&mut waits, patience.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(errno) => Err(ServeError::Poll(errno)),
@@ -182,16 +193,9 @@ impl Serve {
 
     fn act(&mut self, message: ToLauncher<Claim>, files: Vec<OwnedFd>) -> Result<(), ServeError> {
         match message {
-            ToLauncher::Pin { id, argv, cwd } => self.pin(id, &argv, &cwd)?,
-            ToLauncher::Run { order } => {
-                let id = order.plan.id;
-                let told = match self.start(*order, files) {
-                    Ok(()) => FromLauncher::Started { id },
-                    Err(failure) => FromLauncher::Refused { id, failure },
-                };
-                self.channel.tell(&told)?;
-            }
-            ToLauncher::Cancel { id, cause } => self.cancel(id, cause),
+            ToLauncher::Pin { id, argv, cwd } => self.pin(id, argv, cwd)?,
+            ToLauncher::Run { order } => self.run_order(order, files)?,
+            ToLauncher::Cancel { id, cause } => self.cancel(id, cause)?,
             ToLauncher::Stop { note } => self.stop(&note),
             ToLauncher::Drain => self.work.state = self.work.state.max_draining(),
             ToLauncher::Reload { expects } => {
@@ -206,27 +210,50 @@ impl Serve {
         Ok(())
     }
 
-    fn pin(&mut self, id: RequestId, argv: &Argv, cwd: &CleanPath) -> Result<(), ServeError> {
-        let result = self.work.pinner.pin(argv, cwd).map(|pins| Box::new(pins.pinned));
+    fn pin(&mut self, id: RequestId, argv: Argv, cwd: CleanPath) -> Result<(), ServeError> {
+        let result = match self.work.pinner.pin(&argv, &cwd) {
+            Ok(pins) => Ok(Box::new(pins.pinned)),
+            Err(NotPinned::Refused(failure)) => Err(failure),
+            Err(NotPinned::Unread(reading)) => {
+                return self.postpone(Question::Pin { id, argv, cwd }, reading);
+            }
+        };
         Ok(self.channel.tell(&FromLauncher::Pinned { id, result })?)
     }
 
-    fn start(&mut self, claim: Claim, files: Vec<OwnedFd>) -> Result<(), Failure> {
+    fn run_order(&mut self, order: Box<Claim>, files: Vec<OwnedFd>) -> Result<(), ServeError> {
+        let id = order.plan.id;
+        let started = match self.prove(&order) {
+            Ok(proven) => self.start(*order, proven, files),
+            Err(NotPinned::Refused(failure)) => Err(failure),
+            Err(NotPinned::Unread(reading)) => {
+                return self.postpone(Question::Run { order, files }, reading);
+            }
+        };
+        let told = match started {
+            Ok(()) => FromLauncher::Started { id },
+            Err(failure) => FromLauncher::Refused { id, failure },
+        };
+        Ok(self.channel.tell(&told)?)
+    }
+
+    fn prove(&mut self, claim: &Claim) -> Result<Proven, NotPinned> {
         match self.work.state {
             State::Serving => {}
-            State::Draining => return Err(Failure::new(Code::Held, "The broker restarts: ask again in a moment.")),
-            State::Stopped => {
-                return Err(Failure::new(
-                    Code::Stopped,
-                    "The broker is stopped: an operator clears it with `countersign clear`.",
-                ));
+            State::Draining => {
+                return Err(Failure::new(Code::Held, "The broker restarts: ask again in a moment.").into());
             }
+            State::Stopped => return Err(stopped().into()),
         }
         let now = self.work.clock.now();
         let Self { policy, sandboxes, work, .. } = self;
         let mut prover = Prover { policy, sandboxes, seen: &mut work.seen, pinner: &mut work.pinner };
-        let proven = prover.prove(&claim, now)?;
+        prover.prove(claim, now)
+    }
+
+    fn start(&mut self, claim: Claim, proven: Proven, files: Vec<OwnedFd>) -> Result<(), Failure> {
         let id = claim.plan.id;
+        let now = self.work.clock.now();
         let job = prepare(claim.plan, proven, files, self.unit.controllers())?;
         let time = job.time;
         let spawned = spawn(&self.unit, &id.to_string(), job).map_err(|error| not_started(&error))?;
@@ -234,8 +261,35 @@ impl Serve {
         Ok(())
     }
 
-    fn cancel(&mut self, id: RequestId, cause: CancelCause) {
+    /// Keeps a question until the file that it waits for was read.
+    fn postpone(&mut self, question: Question, reading: Box<Reading>) -> Result<(), ServeError> {
+        let Err(question) = self.work.later.keep(question, reading) else { return Ok(()) };
+        let failure = Failure::new(Code::OverBudget, "Too many large programs are being read: ask again later.");
+        Ok(self.channel.tell(&question.refused(failure))?)
+    }
+
+    /// Reads one part of a file that a question waits for, and takes up the question when all was read.
+    fn read_on(&mut self) -> Result<(), ServeError> {
+        match self.work.later.turn() {
+            Turn::Nothing => Ok(()),
+            Turn::Answered(answer) => Ok(self.channel.tell(&answer)?),
+            Turn::Known(question, read) => {
+                self.work.pinner.remember(read);
+                match question {
+                    Question::Pin { id, argv, cwd } => self.pin(id, argv, cwd),
+                    Question::Run { order, files } => self.run_order(order, files),
+                }
+            }
+        }
+    }
+
+    fn cancel(&mut self, id: RequestId, cause: CancelCause) -> Result<(), ServeError> {
         self.work.jobs.cancel(id, cause);
+        let failure = Failure::new(Code::Cancelled, "The request was cancelled while its program was being read.");
+        for answer in self.work.later.cancel(id, &failure) {
+            self.channel.tell(&answer)?;
+        }
+        Ok(())
     }
 
     /// The latch first, so that no crash between the two lets anything begin again; the disk is waited for when the jobs
@@ -296,6 +350,10 @@ fn timespec(span: Duration) -> Timespec {
 fn not_latched(error: &LatchError) -> Failure {
     crate::complain(error);
     Failure::new(Code::Internal, format!("Every job was ended, but {error}: stop the unit as well."))
+}
+
+fn stopped() -> Failure {
+    Failure::new(Code::Stopped, "The broker is stopped: an operator clears it with `countersign clear`.")
 }
 
 fn not_started(error: &SpawnError) -> Failure {

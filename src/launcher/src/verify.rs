@@ -24,7 +24,7 @@ use countersign_core::run_state::RunState;
 use countersign_core::tier::Ruling;
 use countersign_core::time::Moment;
 
-use crate::pin::{Pinner, Pins};
+use crate::pin::{NotPinned, Pinner, Pins, changed};
 use crate::sandbox::{Sandbox, Sandboxes};
 use crate::seen::{NotNoted, Seen};
 
@@ -53,11 +53,11 @@ impl Prover<'_> {
     /// Proves a claim. A claim that is proven counts as run.
     ///
     /// # Errors
-    /// The first thing that is not so.
-    pub(crate) fn prove(&mut self, claim: &Claim, now: Moment) -> Result<Proven, Failure> {
+    /// The first thing that is not so; or a file that has to be read before that is known.
+    pub(crate) fn prove(&mut self, claim: &Claim, now: Moment) -> Result<Proven, NotPinned> {
         let plan = &claim.plan;
         if plan.version != VERSION || plan.digest().ok() != Some(claim.digest) {
-            return Err(Failure::new(Code::Changed, "The order's digest is not that of its content."));
+            return Err(Failure::new(Code::Changed, "The order's digest is not that of its content.").into());
         }
         let classification = classify_action(self.policy.rules(), &plan.action);
         same_classification(plan, &classification)?;
@@ -65,10 +65,9 @@ impl Prover<'_> {
         let verdict = self.judge(plan, &classification);
         entitled(claim, verdict)?;
         recheck(plan, &claim.permission, self.policy, RunState::Green, now)?;
-        // It was pinned when it was planned: what cannot be pinned now has changed as well.
-        let pins = self.pinner.pin(&plan.action.argv, &plan.action.cwd).map_err(|_| changed())?;
+        let pins = self.pinner.pin(&plan.action.argv, &plan.action.cwd).map_err(NotPinned::once_more)?;
         if pins.pinned != plan.pinned {
-            return Err(changed());
+            return Err(changed().into());
         }
         self.note(plan, now)?;
         Ok(Proven { pins, sandbox })
@@ -108,13 +107,6 @@ impl Prover<'_> {
             NotNoted::Full => Failure::new(Code::OverBudget, "Too many requests ran at one time: ask again later."),
         })
     }
-}
-
-fn changed() -> Failure {
-    Failure::new(
-        Code::Changed,
-        "The program or the working directory changed since this was planned: look at it and ask again.",
-    )
 }
 
 fn same_classification(plan: &Plan, classification: &Classification) -> Result<(), Failure> {

@@ -32,7 +32,57 @@ impl Drop for Scratch {
 
 fn pin(words: &[&str]) -> Result<Pinned, Failure> {
     let argv = Argv::new(words.iter().map(|word| (*word).to_owned()).collect()).unwrap();
-    Pinner::default().pin(&argv, &CleanPath::new("/").unwrap()).map(|pins| pins.pinned)
+    Pinner::default().pin(&argv, &CleanPath::new("/").unwrap()).map(|pins| pins.pinned).map_err(failure)
+}
+
+fn failure(not_pinned: NotPinned) -> Failure {
+    match not_pinned {
+        NotPinned::Refused(failure) => failure,
+        NotPinned::Unread(_) => panic!("read in parts"),
+    }
+}
+
+#[test]
+fn a_large_file_is_read_in_parts_and_pinned_as_if_at_once() {
+    let scratch = Scratch::new("large");
+    let mut pinner = Pinner::default();
+    let root = CleanPath::new("/").unwrap();
+    // A part is a mebibyte, and that a file ends is found by reading past its end.
+    for (bytes, parts) in [(1_048_575, 0), (1_048_576, 1), (1_048_577, 1), (3 * 1_048_576, 3)] {
+        let path = scratch.file(&format!("program-{bytes}"), &"x".repeat(bytes), 0o755);
+        let argv = Argv::new(vec![path]).unwrap();
+        let mut taken = 0;
+        let mut asked = pinner.pin(&argv, &root);
+        while let Err(NotPinned::Unread(reading)) = asked {
+            let mut progress = Progress::More(*reading);
+            while let Progress::More(reading) = progress {
+                progress = reading.read_on().unwrap();
+                taken += 1;
+            }
+            let Progress::Whole(read) = progress else { unreachable!() };
+            pinner.remember(read);
+            asked = pinner.pin(&argv, &root);
+        }
+        let expected = countersign_core::digest::Digest::of("x".repeat(bytes).as_bytes());
+        assert_eq!((asked.unwrap().pinned.executable.sha256, taken), (expected, parts), "{bytes}");
+    }
+}
+
+#[test]
+fn a_large_file_that_is_written_to_while_it_is_read_is_refused() {
+    let scratch = Scratch::new("growing");
+    let path = scratch.file("program", &"x".repeat(3 * 1_048_576), 0o755);
+    let argv = Argv::new(vec![path.clone()]).unwrap();
+    let Err(NotPinned::Unread(reading)) = Pinner::default().pin(&argv, &CleanPath::new("/").unwrap()) else {
+        panic!("read at once")
+    };
+    let Progress::More(reading) = reading.read_on().unwrap() else { panic!("read at once") };
+    fs::File::options().write(true).open(&path).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let mut progress = reading.read_on();
+    while let Ok(Progress::More(reading)) = progress {
+        progress = reading.read_on();
+    }
+    assert_eq!(progress.unwrap_err().code, Code::Changed);
 }
 
 #[test]
@@ -110,7 +160,7 @@ fn another_content_under_the_same_name_is_another_pin_even_from_memory() {
 fn a_working_directory_must_be_one() {
     let argv = Argv::new(vec!["true".to_owned()]).unwrap();
     for (cwd, code) in [("/etc/passwd", Code::InvalidRequest), ("/no/such/directory", Code::LaunchFailed)] {
-        let failure = Pinner::default().pin(&argv, &CleanPath::new(cwd).unwrap()).unwrap_err();
+        let failure = failure(Pinner::default().pin(&argv, &CleanPath::new(cwd).unwrap()).unwrap_err());
         assert_eq!(failure.code, code, "{cwd}");
     }
 }

@@ -11,6 +11,8 @@ mod enforced;
 #[cfg(test)]
 mod orders;
 #[cfg(test)]
+mod pinning;
+#[cfg(test)]
 mod running;
 #[cfg(test)]
 mod stopping;

@@ -13,8 +13,11 @@ use crate::driver::{Launcher, now, shell, words};
 /// A hundred processes that double-forked and called setsid, and one that waits.
 const HUNDRED: &str = "use POSIX; for (1..100) { next if my $pid = fork; setsid; exit if fork; sleep 1000; exit } \
     1 while wait != -1; sleep 1000";
-/// What a person would not notice; the bound of a busy machine is larger than what is meant.
-const AT_ONCE: Duration = Duration::from_millis(250);
+/// The bound that is meant. What else the machine does falls on a single try, so that the best of some must keep it.
+const AT_ONCE: Duration = Duration::from_millis(50);
+const TRIES: u32 = 5;
+/// What no try may take on a busy machine.
+const AT_WORST: Duration = Duration::from_millis(250);
 
 fn note() -> StopNote {
     StopNote { time: now(), who: "tests".to_owned(), why: "to see it stop".to_owned() }
@@ -32,23 +35,34 @@ fn hundred(launcher: &mut Launcher, timeout_ms: u64) -> crate::driver::Running {
 }
 
 /// The time until nothing but the launcher is left, from the given moment.
-fn gone(launcher: &Launcher, what: &str, begun: Instant) {
+fn gone(launcher: &Launcher, what: &str, begun: Instant) -> Duration {
     while launcher.processes().len() > 1 {
         assert!(begun.elapsed() < Duration::from_secs(5), "survivors of {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
     let took = begun.elapsed();
     println!("{what}: a hundred processes gone after {took:?}");
-    assert!(took < AT_ONCE, "{what}: {took:?}");
+    assert!(took < AT_WORST, "{what}: {took:?}");
+    took
+}
+
+/// Tries until it took no longer than is meant.
+fn at_once(once: impl Fn() -> Duration) {
+    let took: Vec<Duration> = (0..TRIES).map(|_| once()).take_while(|took| *took >= AT_ONCE).collect();
+    assert!(took.len() < usize::try_from(TRIES).unwrap(), "not once within {AT_ONCE:?}: {took:?}");
 }
 
 #[test]
 fn a_stop_ends_a_hundred_scattered_processes_latches_and_takes_nothing_more() {
+    at_once(stop_a_hundred);
+}
+
+fn stop_a_hundred() -> Duration {
     let mut launcher = Launcher::start();
     let job = hundred(&mut launcher, 60_000);
     let begun = Instant::now();
     launcher.send(&ToLauncher::Stop { note: note() }, &[]);
-    gone(&launcher, "stop", begun);
+    let took = gone(&launcher, "stop", begun);
     assert_eq!(launcher.ended(job.id).ended, Ended::Stopped);
     assert!(matches!(launcher.next(), Some(FromLauncher::Stopped { failure: None })));
     assert_eq!(launcher.start_job(&words(&["true"])).err().unwrap().code, Code::Stopped);
@@ -61,30 +75,37 @@ fn a_stop_ends_a_hundred_scattered_processes_latches_and_takes_nothing_more() {
     }
     let (status, left) = launcher.hang_up();
     assert!(status.success() && left.is_empty());
+    took
 }
 
 #[test]
 fn a_cancel_ends_a_hundred_scattered_processes() {
-    let mut launcher = Launcher::start();
-    let job = hundred(&mut launcher, 60_000);
-    let begun = Instant::now();
-    launcher.cancel(job.id, CancelCause::Cancelled);
-    gone(&launcher, "cancel", begun);
-    assert_eq!(launcher.ended(job.id).ended, Ended::Cancelled);
+    at_once(|| {
+        let mut launcher = Launcher::start();
+        let job = hundred(&mut launcher, 60_000);
+        let begun = Instant::now();
+        launcher.cancel(job.id, CancelCause::Cancelled);
+        let took = gone(&launcher, "cancel", begun);
+        assert_eq!(launcher.ended(job.id).ended, Ended::Cancelled);
+        took
+    });
 }
 
 #[test]
 fn a_time_out_ends_a_hundred_scattered_processes() {
-    let mut launcher = Launcher::start();
-    let ordered = Instant::now();
-    let job = hundred(&mut launcher, 4_000);
-    // The order was taken later than it was given, so that this begins too early rather than too late.
-    let due = ordered + Duration::from_millis(4_000);
-    std::thread::sleep(due.saturating_duration_since(Instant::now()));
-    gone(&launcher, "time-out", due);
-    let outcome = launcher.ended(job.id);
-    assert_eq!(outcome.ended, Ended::TimedOut);
-    assert!(outcome.duration_us >= 4_000_000, "not before its time: {outcome:?}");
+    at_once(|| {
+        let mut launcher = Launcher::start();
+        let ordered = Instant::now();
+        let job = hundred(&mut launcher, 4_000);
+        // The order was taken later than it was given, so that this begins too early rather than too late.
+        let due = ordered + Duration::from_millis(4_000);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let took = gone(&launcher, "time-out", due);
+        let outcome = launcher.ended(job.id);
+        assert_eq!(outcome.ended, Ended::TimedOut);
+        assert!(outcome.duration_us >= 4_000_000, "not before its time: {outcome:?}");
+        took
+    });
 }
 
 #[test]
