@@ -13,7 +13,7 @@ mod tests {
     use harness::users::AGENT;
     use promises::{PATIENCE, approve_the_waiting, ask, installed};
 
-    const PROFILES: [&str; 11] = [
+    const PROFILES: [&str; 13] = [
         "observe",
         "kernel-log",
         "change",
@@ -25,6 +25,8 @@ mod tests {
         "power",
         "kernel",
         "system",
+        "named",
+        "switch",
     ];
 
     /// Each attempt prints its name and the error number, or 0. Where success would do harm the arguments are wrong, so
@@ -72,13 +74,14 @@ except OSError as error:
     }
 
     /// Jobs that are root.
-    const ROOT: &[&str] =
-        &["change", "users", "services", "packages", "network", "storage", "power", "kernel", "system"];
+    const ROOT: &[&str] = &[
+        "change", "named", "users", "services", "packages", "network", "storage", "power", "kernel", "system", "switch",
+    ];
     /// Jobs that write wherever nothing is protected.
-    const WRITERS: &[&str] = &["packages", "storage", "kernel", "system"];
+    const WRITERS: &[&str] = &["packages", "storage", "kernel", "system", "switch"];
     /// Jobs from which password hashes are not hidden.
-    const SHADOW: &[&str] = &["users", "packages", "network", "storage", "kernel", "system"];
-    const NETWORK: &[&str] = &["packages", "network", "storage", "system"];
+    const SHADOW: &[&str] = &["users", "named", "packages", "network", "storage", "kernel", "system", "switch"];
+    const NETWORK: &[&str] = &["packages", "network", "storage", "system", "switch"];
 
     /// By the beginning of the attempt's name; the first that fits.
     const EXPECTED: &[Expected] = &[
@@ -120,8 +123,8 @@ except OSError as error:
         but("capability in", &[EPERM], &["storage", "kernel"]),
         but("freezing", &[EPERM], &["storage", "kernel"]),
         but("watching", &[EPERM], &["storage", "kernel"]),
-        but("hang up", &[EPERM], &["packages", "system"]),
-        but("system log", &[EPERM], &["packages", "kernel", "system"]),
+        but("hang up", &[EPERM], &["packages", "system", "switch"]),
+        but("system log", &[EPERM], &["packages", "kernel", "system", "switch"]),
         but("undeletable", &[EROFS, EPERM], WRITERS),
         refused("file by handle", &[EPERM]),
         refused("ioctl of", &[EPERM]),
@@ -188,31 +191,39 @@ except OSError as error:
         but("move_mount", &[EPERM], &["storage"]),
         but("fsopen", &[EPERM], &["storage"]),
         but("pivot_root", &[EPERM], &["storage"]),
-        but("chroot", &[EPERM], &["packages", "kernel"]),
+        but("chroot", &[EPERM], &["packages", "kernel", "switch"]),
         but("node", &[EPERM], &["packages", "storage", "kernel"]),
-        but("memory file", &[EPERM], &["packages", "storage", "kernel", "system"]),
+        but("memory file", &[EPERM], &["packages", "storage", "kernel", "system", "switch"]),
         but("names", &[EPERM], &["kernel"]),
-        but("setuid", &[EPERM], &["users", "services", "packages", "network", "storage", "power", "kernel", "system"]),
+        but(
+            "setuid",
+            &[EPERM],
+            &["users", "services", "packages", "network", "storage", "power", "kernel", "system", "switch"],
+        ),
         but("socket inet", &[EAFNOSUPPORT], NETWORK),
         but("socket udp", &[EAFNOSUPPORT], NETWORK),
         but("socket raw", &[EAFNOSUPPORT], NETWORK),
         but("socket packet", &[EAFNOSUPPORT], &["network"]),
         but("socket alg", &[EAFNOSUPPORT], &["storage"]),
         refused("socket netlink audit", &[EAFNOSUPPORT, EPROTONOSUPPORT]),
-        but("socket netlink", &[EAFNOSUPPORT], &["packages", "network", "storage", "kernel", "system"]),
+        but("socket netlink", &[EAFNOSUPPORT], &["packages", "network", "storage", "kernel", "system", "switch"]),
         refused("socket", &[EAFNOSUPPORT]),
         // An unprivileged user may speak to the bus, which knows him as one.
         but(
             "system bus",
             &[EACCES, EAFNOSUPPORT, ECONNREFUSED],
-            &["observe", "services", "packages", "network", "storage", "power", "kernel", "system"],
+            &["observe", "services", "packages", "network", "storage", "power", "kernel", "system", "switch"],
         ),
         but(
             "private socket",
             &[EACCES, EAFNOSUPPORT, ECONNREFUSED],
-            &["services", "packages", "network", "storage", "power", "kernel", "system"],
+            &["services", "packages", "network", "storage", "power", "kernel", "system", "switch"],
         ),
-        but("abstract socket", &[EPERM, EAFNOSUPPORT], &["packages", "network", "storage", "kernel", "system"]),
+        but(
+            "abstract socket",
+            &[EPERM, EAFNOSUPPORT],
+            &["packages", "network", "storage", "kernel", "system", "switch"],
+        ),
         but("disk", &[ENOENT], &[]),
         but("kernel memory", &[ENOENT], &[]),
         but("change accounts", &[EROFS], &["users", "packages"]),
@@ -221,7 +232,7 @@ except OSError as error:
         but("change units", &[EROFS], &["services", "packages"]),
         // Nobody changes a mode there; read-only comes first.
         but("change parameters", &[EROFS], &["packages", "kernel"]),
-        but("a file of the system", &[EROFS], &["packages", "storage", "kernel", "system"]),
+        but("a file of the system", &[EROFS], &["packages", "storage", "kernel", "system", "switch"]),
         refused("inherited descriptors", &[0]),
     ];
 

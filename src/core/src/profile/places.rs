@@ -26,6 +26,8 @@ pub enum PlaceSet {
     Boot,
     /// What PID 1 and the schedulers run.
     Units,
+    /// What says who may approve.
+    Approval,
     /// Countersign's own files that a job may look at and never change.
     Own,
     /// Countersign's own files that are no job's business.
@@ -134,6 +136,11 @@ const UNITS: &[Place] = &[
     place("/etc/profile", "what every login shell runs"),
     place("/etc/profile.d", "what every login shell runs"),
     place("/etc/environment", "the environment of every login"),
+];
+
+const APPROVAL: &[Place] = &[
+    place("/etc/polkit-1", "who may ask services for what"),
+    place("/usr/share/polkit-1", "who may ask services for what"),
 ];
 
 const OWN: &[Place] = &[
@@ -250,6 +257,7 @@ impl PlaceSet {
             Self::Authority => AUTHORITY,
             Self::Boot => BOOT,
             Self::Units => UNITS,
+            Self::Approval => APPROVAL,
             Self::Own => OWN,
             Self::OwnSecrets => OWN_SECRETS,
             Self::Secrets => SECRETS,
@@ -267,6 +275,7 @@ impl PlaceSet {
             Self::Authority => "privileges and logins",
             Self::Boot => "boot and kernel settings",
             Self::Units => "system units and schedules",
+            Self::Approval => "who approves",
             Self::Own => "Countersign itself",
             Self::OwnSecrets => "Countersign's records",
             Self::Secrets => "passwords and private keys",

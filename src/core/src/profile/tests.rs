@@ -7,7 +7,7 @@ const OBSERVE: &str = include_str!("../../../../policy/profiles/observe.toml");
 const CHANGE: &str = include_str!("../../../../policy/profiles/change.toml");
 const SYSTEM: &str = include_str!("../../../../policy/profiles/system.toml");
 
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 10] = [
     include_str!("../../../../policy/profiles/kernel.toml"),
     include_str!("../../../../policy/profiles/kernel-log.toml"),
     include_str!("../../../../policy/profiles/network.toml"),
@@ -16,6 +16,8 @@ const OTHERS: [&str; 8] = [
     include_str!("../../../../policy/profiles/services.toml"),
     include_str!("../../../../policy/profiles/storage.toml"),
     include_str!("../../../../policy/profiles/users.toml"),
+    include_str!("../../../../policy/profiles/named.toml"),
+    include_str!("../../../../policy/profiles/switch.toml"),
 ];
 
 fn parse(texts: &[&str]) -> Result<Profiles, ProfileError> {
@@ -67,7 +69,9 @@ fn the_kernels_surface_is_lifted_only_by_name() {
         ("observe", &[][..]),
         ("kernel-log", &[]),
         ("change", &[]),
+        ("named", &[]),
         ("system", &[]),
+        ("switch", &["chroot"]),
         ("users", &[]),
         ("services", &[]),
         ("network", &[]),
@@ -84,7 +88,7 @@ fn the_kernels_surface_is_lifted_only_by_name() {
         assert_eq!(names, lifted, "{profile}");
         assert_eq!(found.refused_calls().len() + found.calls.len(), CallSet::ALL.len(), "{profile}");
     }
-    assert_eq!(shipped().iter().count(), 11, "every profile that ships is looked at");
+    assert_eq!(shipped().iter().count(), 13, "every profile that ships is looked at");
 }
 
 #[test]
@@ -117,7 +121,7 @@ fn the_kernels_own_capabilities_are_given_only_by_name() {
         assert!(profile.files.hidden.contains(&PlaceSet::OwnSecrets), "{:?}", profile.name);
         assert!(profile.files.protected.contains(&PlaceSet::Own), "{:?}", profile.name);
         let authority = profile.files.protected.contains(&PlaceSet::Authority);
-        assert_eq!(authority, profile.name.as_str() != "packages", "{:?}", profile.name);
+        assert_eq!(authority, !["packages", "named"].contains(&profile.name.as_str()), "{:?}", profile.name);
     }
 }
 
@@ -135,6 +139,25 @@ fn narrower_is_itself_or_said_and_never_the_other_way_round() {
     }
     assert!(!profiles.is_within(&observe, &change), "observe opens sockets that change does not");
     assert!(!profiles.is_within(&ProfileName::new("nowhere").unwrap(), &system));
+}
+
+/// The names of a profile's allowances of one kind that another has not.
+fn beyond(wide: &[CapabilityAllowance], narrow: &[CapabilityAllowance]) -> Vec<&'static str> {
+    let there = |name: &str| narrow.iter().any(|each| each.name.name() == name);
+    wide.iter().map(|each| each.name.name()).filter(|name| !there(name)).collect()
+}
+
+#[test]
+fn named_is_change_where_everybody_is_kept_out_and_switch_is_system_as_somebody_else() {
+    let profiles = shipped();
+    let get = |name: &str| profiles.get(&ProfileName::new(name).unwrap()).unwrap();
+    let (named, change) = (get("named"), get("change"));
+    assert_eq!(beyond(&named.capabilities, &change.capabilities), ["FSETID", "LINUX_IMMUTABLE", "SETFCAP"]);
+    assert_eq!((named.files.written, &named.sockets, named.network), (Written::Targets, &vec![], Network::Own));
+    assert!(named.files.protected.contains(&PlaceSet::Approval) && named.files.hidden.contains(&PlaceSet::Bus));
+    let (switch, system) = (get("switch"), get("system"));
+    assert_eq!(beyond(&switch.capabilities, &system.capabilities), ["SETUID", "SETGID", "SYS_CHROOT"]);
+    assert_eq!((&switch.files, &switch.sockets), (&system.files, &system.sockets));
 }
 
 #[test]
@@ -239,7 +262,7 @@ fn the_words_name_the_paths_and_nothing_in_them_is_alive() {
     assert!(profiles.get(&ProfileName::system()).unwrap().may_touch(&[]).contains("may use the network"));
     let words = |name: &str| profiles.get(&ProfileName::new(name).unwrap()).unwrap().may_touch(&[]);
     assert!(
-        words("users").contains("may change /etc, /home, ") && words("users").contains("and 4 more and nothing else")
+        words("users").contains("may change /etc, /home, ") && words("users").contains("and 5 more and nothing else")
     );
     assert!(words("storage").contains("Of the kernel: attaches and detaches file systems; "), "{}", words("storage"));
 }
