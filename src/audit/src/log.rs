@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use countersign_core::digest::Digest;
 use countersign_core::record::{Entry, Phase, Record};
@@ -18,6 +18,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
 use crate::base::Base;
 use crate::error::StoreError;
+use crate::segment;
 use crate::snapshot::Snapshot;
 use crate::store::Head;
 use crate::stored::Stored;
@@ -39,8 +40,8 @@ pub struct Log {
 
 #[derive(Debug)]
 enum Source {
-    /// Beside the writer, in the writer's process.
-    Live(Connection),
+    /// Beside the writer, in the writer's process, with the closed segments of this directory.
+    Live(Connection, PathBuf),
     /// As it was at one moment.
     Still(Box<Snapshot>),
 }
@@ -55,15 +56,15 @@ impl Log {
         Snapshot::take(path).map(|snapshot| Self { source: Source::Still(Box::new(snapshot)) })
     }
 
-    pub(crate) fn beside(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn beside(path: &Path, directory: &Path) -> Result<Self, StoreError> {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.pragma_update(None, "trusted_schema", false)?;
-        Ok(Self { source: Source::Live(connection) })
+        Ok(Self { source: Source::Live(connection, directory.to_owned()) })
     }
 
     const fn connection(&self) -> &Connection {
         match &self.source {
-            Source::Live(connection) => connection,
+            Source::Live(connection, _) => connection,
             Source::Still(snapshot) => snapshot.connection(),
         }
     }
@@ -89,7 +90,19 @@ impl Log {
     /// # Errors
     /// The log cannot be read further than what was shown.
     pub fn each(&self, direction: Direction, visit: impl FnMut(Entry) -> ControlFlow<()>) -> Result<(), StoreError> {
-        each(self.connection(), direction, visit)
+        each(self.connection(), direction, visit).map(|_| ())
+    }
+
+    /// Like [`Self::each`], newest first, and on through the closed segments beside the writer's database until one was
+    /// moved away.
+    ///
+    /// # Errors
+    /// As for [`Self::each`], or a closed segment is not what the one after it continues.
+    pub fn back(&self, visit: impl FnMut(Entry) -> ControlFlow<()>) -> Result<(), StoreError> {
+        match &self.source {
+            Source::Live(connection, directory) => back(connection, directory, visit),
+            Source::Still(snapshot) => each(snapshot.connection(), Direction::Backward, visit).map(|_| ()),
+        }
     }
 
     /// The records since this time, newest first, at most `most`. The clock may have been set back, so the last `most`
@@ -113,8 +126,8 @@ impl Log {
                 found.extend(Record::parse(&entry.body).ok().filter(|record| record.id == Some(id)));
             }
             ControlFlow::Continue(())
-        })?;
-        Ok(found)
+        })
+        .map(|_| found)
     }
 
     /// The proof that this entry is in the tree over the first `size` entries. Entries count from 1.
@@ -122,7 +135,7 @@ impl Log {
     /// # Errors
     /// There is no such entry in that tree, or it is in an earlier segment.
     pub fn inclusion(&self, seq: u64, size: u64) -> Result<Proof, ProveError<StoreError>> {
-        inclusion(self.connection(), seq, size)
+        inclusion(self.connection(), self.directory(), seq, size)
     }
 
     /// The proof that the tree over the first `old` entries is the begin of the one over the first `new`.
@@ -130,7 +143,15 @@ impl Log {
     /// # Errors
     /// One of them is not there yet, or it begins in an earlier segment.
     pub fn consistency(&self, old: u64, new: u64) -> Result<Proof, ProveError<StoreError>> {
-        consistency(self.connection(), old, new)
+        consistency(self.connection(), self.directory(), old, new)
+    }
+
+    /// Where its closed segments are, if they may be looked at.
+    fn directory(&self) -> Option<&Path> {
+        match &self.source {
+            Source::Live(_, directory) => Some(directory),
+            Source::Still(_) => None,
+        }
     }
 
     /// The newest checkpoint that was kept: the size that it speaks of, and the signed note.
@@ -156,7 +177,7 @@ impl Log {
     /// # Errors
     /// The log cannot be read, or an entry in it is no record.
     pub fn open_intents(&self) -> Result<Vec<Record>, StoreError> {
-        open_intents(self.connection())
+        open_intents(|visit| self.back(visit))
     }
 }
 
@@ -167,13 +188,23 @@ pub(crate) fn head(connection: &Connection) -> Result<Head, StoreError> {
     found.flatten().map(|(seq, hash)| Head { seq, hash }).ok_or(missing)
 }
 
-pub(crate) fn inclusion(connection: &Connection, seq: u64, size: u64) -> Result<Proof, ProveError<StoreError>> {
+pub(crate) fn inclusion(
+    connection: &Connection,
+    directory: Option<&Path>,
+    seq: u64,
+    size: u64,
+) -> Result<Proof, ProveError<StoreError>> {
     let wanted = seq.checked_sub(1).ok_or(ProveError::Beyond { size, wanted: seq })?;
-    tree::inclusion(&Stored::new(connection).map_err(ProveError::Subtree)?, wanted, size)
+    tree::inclusion(&Stored::new(connection, directory).map_err(ProveError::Subtree)?, wanted, size)
 }
 
-pub(crate) fn consistency(connection: &Connection, old: u64, new: u64) -> Result<Proof, ProveError<StoreError>> {
-    tree::consistency(&Stored::new(connection).map_err(ProveError::Subtree)?, old, new)
+pub(crate) fn consistency(
+    connection: &Connection,
+    directory: Option<&Path>,
+    old: u64,
+    new: u64,
+) -> Result<Proof, ProveError<StoreError>> {
+    tree::consistency(&Stored::new(connection, directory).map_err(ProveError::Subtree)?, old, new)
 }
 
 pub(crate) fn newest_checkpoint(connection: &Connection) -> Result<Option<(u64, String)>, StoreError> {
@@ -193,8 +224,8 @@ pub(crate) fn last(connection: &Connection) -> Result<Option<Entry>, StoreError>
     each(connection, Direction::Backward, |entry| {
         found = Some(entry);
         ControlFlow::Break(())
-    })?;
-    Ok(found)
+    })
+    .map(|_| found)
 }
 
 fn get(connection: &Connection, seq: u64) -> Result<Option<Entry>, StoreError> {
@@ -207,7 +238,7 @@ fn each(
     connection: &Connection,
     direction: Direction,
     mut visit: impl FnMut(Entry) -> ControlFlow<()>,
-) -> Result<(), StoreError> {
+) -> Result<ControlFlow<()>, StoreError> {
     let sql = match direction {
         Direction::Forward => "SELECT seq, hash, body FROM entries ORDER BY seq",
         Direction::Backward => "SELECT seq, hash, body FROM entries ORDER BY seq DESC",
@@ -216,8 +247,34 @@ fn each(
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         if visit(entry(row)?).is_break() {
-            break;
+            return Ok(ControlFlow::Break(()));
         }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Newest first, from the segment that grows into those that were closed before it.
+pub(crate) fn back(
+    connection: &Connection,
+    directory: &Path,
+    mut visit: impl FnMut(Entry) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    let mut flow = each(connection, Direction::Backward, &mut visit)?;
+    let mut base = Base::read(connection)?.head;
+    while flow.is_continue() && base.seq > 0 {
+        let Some(older) = segment::holding(directory, base.seq)? else { break };
+        if head(&older)? != base {
+            return Err(StoreError::Corrupt {
+                what: "it does not continue the segment before it",
+                seq: Some(base.seq),
+            });
+        }
+        flow = each(&older, Direction::Backward, &mut visit)?;
+        let before = Base::read(&older)?.head;
+        if before.seq >= base.seq {
+            return Err(StoreError::Corrupt { what: "a segment has no entries", seq: Some(base.seq) });
+        }
+        base = before;
     }
     Ok(())
 }
@@ -235,10 +292,12 @@ pub(crate) fn since(connection: &Connection, time: Moment, most: usize) -> Resul
     Ok(found)
 }
 
-/// Walks back to the last start of the broker: what was open before it was closed together with it.
-pub(crate) fn open_intents(connection: &Connection) -> Result<Vec<Record>, StoreError> {
+/// Walks back to the last start of the broker, through segments that were closed since: what was open before it was closed together with it.
+pub(crate) fn open_intents(
+    back: impl FnOnce(&mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), StoreError>,
+) -> Result<Vec<Record>, StoreError> {
     let (mut open, mut closed, mut unreadable) = (Vec::new(), HashSet::new(), None);
-    each(connection, Direction::Backward, |entry| {
+    back(&mut |entry| {
         let Ok(record) = Record::parse(&entry.body) else {
             unreadable = Some(entry.seq);
             return ControlFlow::Break(());

@@ -9,7 +9,9 @@
 //! The order of the steps is what makes a crash harmless: the new file is complete and on the disk before the old one gets
 //! its name, and the old one has its name before the new one takes its place.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use rustix::fd::OwnedFd;
@@ -74,10 +76,32 @@ pub(crate) fn files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// The closed segment in this directory that has this entry, open for reading; nothing if it was moved away.
+pub(crate) fn holding(directory: &Path, seq: u64) -> Result<Option<Connection>, StoreError> {
+    let failed = |error| StoreError::Copy(Arc::new(error));
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let Some(name) = name.to_str().filter(|name| span(name).is_some_and(|span| span.contains(&seq))) else {
+            continue;
+        };
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(directory.join(name), flags)?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        return if schema::is_ours(&connection)? { Ok(Some(connection)) } else { Err(StoreError::Schema) };
+    }
+    Ok(None)
+}
+
 fn is_closed(name: &str) -> bool {
-    let numbers =
-        name.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(END)).and_then(|rest| rest.split_once('-'));
-    numbers.is_some_and(|(first, last)| [first, last].iter().all(|number| number.bytes().all(|b| b.is_ascii_digit())))
+    span(name).is_some()
+}
+
+/// The first and last entry of a closed segment, as its name has them.
+fn span(name: &str) -> Option<RangeInclusive<u64>> {
+    let (first, last) = name.strip_prefix(BEGIN)?.strip_suffix(END)?.split_once('-')?;
+    let plain = [first, last].iter().all(|number| number.bytes().all(|b| b.is_ascii_digit()));
+    plain.then_some(first.parse().ok()?..=last.parse().ok()?)
 }
 
 fn name(first: u64, last: u64) -> String {

@@ -116,7 +116,7 @@ impl Store {
             Some(entry) if (Head { seq: entry.seq, hash: entry.hash }) == head => {}
             Some(_) | None => return damaged("its end is not where it was"),
         }
-        self.tree = Stored::new(&self.connection)?.frontier(head.seq)?;
+        self.tree = Stored::new(&self.connection, Some(&self.directory))?.frontier(head.seq)?;
         self.base = base;
         Ok(())
     }
@@ -170,7 +170,7 @@ impl Store {
     /// # Errors
     /// The log cannot be read, or an entry in it is no record.
     pub fn open_intents(&self) -> Result<Vec<Record>, StoreError> {
-        log::open_intents(&self.connection)
+        log::open_intents(|visit| log::back(&self.connection, &self.directory, visit))
     }
 
     /// The records since this time, newest first, among the last `most`; see [`Log::since`].
@@ -198,28 +198,28 @@ impl Store {
     /// Size and root of the tree over the first `size` entries.
     ///
     /// # Errors
-    /// There are fewer, or they end in an earlier segment.
+    /// There are fewer, or they end in an earlier segment that was moved away.
     pub fn head_at(&self, size: u64) -> Result<TreeHead, StoreError> {
         if size > self.tree.size() {
             return Err(StoreError::OtherTree);
         }
-        Ok(Stored::new(&self.connection)?.frontier(size)?.head())
+        Ok(Stored::new(&self.connection, Some(&self.directory))?.frontier(size)?.head())
     }
 
     /// The proof that this entry is in the tree over the first `size` entries. Entries count from 1.
     ///
     /// # Errors
-    /// There is no such entry in that tree, or it is in an earlier segment.
+    /// There is no such entry in that tree, or it is in an earlier segment that was moved away.
     pub fn inclusion(&self, seq: u64, size: u64) -> Result<Proof, ProveError<StoreError>> {
-        log::inclusion(&self.connection, seq, size.min(self.tree.size()))
+        log::inclusion(&self.connection, Some(&self.directory), seq, size.min(self.tree.size()))
     }
 
     /// The proof that the tree over the first `old` entries is the begin of the one over the first `new`.
     ///
     /// # Errors
-    /// One of them is not there yet, or it begins in an earlier segment.
+    /// One of them is not there yet, or it begins in an earlier segment that was moved away.
     pub fn consistency(&self, old: u64, new: u64) -> Result<Proof, ProveError<StoreError>> {
-        log::consistency(&self.connection, old, new.min(self.tree.size()))
+        log::consistency(&self.connection, Some(&self.directory), old, new.min(self.tree.size()))
     }
 
     /// Keeps a signed checkpoint of this head of the tree.
@@ -289,7 +289,7 @@ impl Store {
     /// # Errors
     /// The log cannot be opened a second time.
     pub fn reader(&self) -> Result<Log, StoreError> {
-        Log::beside(&self.path)
+        Log::beside(&self.path, &self.directory)
     }
 
     /// Moves what SQLite's journal holds into the database and empties the journal, so that the database file is

@@ -7,6 +7,10 @@
 //!   level 0  entries.hash      What is older than the segment is there as the peaks of its base.
 //! ```
 
+use std::cell::RefCell;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
 use countersign_core::digest::Digest;
 use countersign_core::tree::{Frontier, Node, Subtrees, node};
 use rusqlite::{Connection, OptionalExtension, Transaction};
@@ -14,6 +18,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use crate::base::Base;
 use crate::error::StoreError;
 use crate::log::{self, digest_of};
+use crate::segment;
 
 /// Every how many levels the hashes are stored.
 const STEP: u32 = 4;
@@ -23,11 +28,31 @@ const STEP: u32 = 4;
 pub(crate) struct Stored<'a> {
     connection: &'a Connection,
     base: Base,
+    /// Where closed segments are, if they may be looked at.
+    directory: Option<&'a Path>,
+    /// The closed segment that was looked at last: what a proof asks for lies together.
+    earlier: RefCell<Option<(RangeInclusive<u64>, Connection)>>,
 }
 
 impl<'a> Stored<'a> {
-    pub(crate) fn new(connection: &'a Connection) -> Result<Self, StoreError> {
-        Ok(Self { connection, base: Base::read(connection)? })
+    pub(crate) fn new(connection: &'a Connection, directory: Option<&'a Path>) -> Result<Self, StoreError> {
+        Ok(Self { connection, base: Base::read(connection)?, directory, earlier: RefCell::new(None) })
+    }
+
+    /// A stored hash, from the segment that has the entry which completes its subtree.
+    fn look(&self, level: u32, index: u64) -> Result<Option<Digest>, StoreError> {
+        let completed_by = index.saturating_add(1).checked_shl(level).unwrap_or(u64::MAX);
+        if completed_by > self.base.head.seq {
+            return row(self.connection, level, index);
+        }
+        let mut earlier = self.earlier.borrow_mut();
+        if !earlier.as_ref().is_some_and(|(span, _)| span.contains(&completed_by)) {
+            let Some(directory) = self.directory else { return Ok(None) };
+            let Some(found) = segment::holding(directory, completed_by)? else { return Ok(None) };
+            let first = Base::read(&found)?.head.seq.saturating_add(1);
+            *earlier = Some((first..=log::head(&found)?.seq, found));
+        }
+        earlier.as_ref().map_or(Ok(None), |(_, connection)| row(connection, level, index))
     }
 
     /// The tree over the first so many entries.
@@ -44,11 +69,6 @@ impl<'a> Stored<'a> {
         here.then_some(())?;
         self.base.tree.peaks().get(usize::try_from(higher).ok()?).copied()
     }
-
-    fn row(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<Option<Digest>, StoreError> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement.query_row(parameters, |row| Ok(digest_of(row, 0))).optional()?.flatten())
-    }
 }
 
 impl Subtrees for Stored<'_> {
@@ -58,17 +78,23 @@ impl Subtrees for Stored<'_> {
         if let Some(peak) = self.peak(level, index) {
             return Ok(peak);
         }
-        let stored = if level == 0 {
-            self.row("SELECT hash FROM entries WHERE seq = ?1", [log::number(index.saturating_add(1))?])?
-        } else if level.is_multiple_of(STEP) {
-            let sql = "SELECT hash FROM subtrees WHERE level = ?1 AND place = ?2";
-            self.row(sql, (level, log::number(index)?))?
-        } else {
-            let (below, left) = (level.saturating_sub(1), index.saturating_mul(2));
-            Some(node(&self.subtree(below, left)?, &self.subtree(below, left.saturating_add(1))?))
-        };
-        stored.ok_or(StoreError::Earlier)
+        if level.is_multiple_of(STEP) {
+            return self.look(level, index)?.ok_or(StoreError::Earlier);
+        }
+        let (below, left) = (level.saturating_sub(1), index.saturating_mul(2));
+        Ok(node(&self.subtree(below, left)?, &self.subtree(below, left.saturating_add(1))?))
     }
+}
+
+/// What a segment has of a stored level.
+fn row(connection: &Connection, level: u32, index: u64) -> Result<Option<Digest>, StoreError> {
+    let (sql, place) = if level == 0 {
+        ("SELECT hash FROM entries WHERE ?1 = 0 AND seq = ?2", index.saturating_add(1))
+    } else {
+        ("SELECT hash FROM subtrees WHERE level = ?1 AND place = ?2", index)
+    };
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row((level, log::number(place)?), |row| Ok(digest_of(row, 0))).optional()?.flatten())
 }
 
 /// Whether this node is one of those that are stored beside the entries.

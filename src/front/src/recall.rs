@@ -6,14 +6,14 @@
 //! ```
 //!
 //! Enters: the log, newest entry first. Leaves: [`Recalled`]. Read back to the last start and at least a day, one entry
-//! at a time. A record that cannot be read, for instance one of another version, is passed over: what can be read
+//! at a time, through segments that were closed since. A record that cannot be read, for instance one of another version, is passed over: what can be read
 //! counts all the same.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use countersign_audit::{Direction, Log, StoreError};
+use countersign_audit::{Log, StoreError};
 use countersign_core::caller::Uid;
 use countersign_core::code::Code;
 use countersign_core::policy::budget::{Accounts, Charge};
@@ -56,7 +56,7 @@ struct Walk {
 pub(crate) fn recall(log: &Log, now: Moment) -> Result<Recalled, StoreError> {
     let mut walk = Walk::default();
     let day_ago = Moment::from_millis(now.millis().saturating_sub(u64::try_from(DAY.as_millis()).unwrap_or(u64::MAX)));
-    log.each(Direction::Backward, |entry| {
+    log.back(|entry| {
         let Ok(record) = Record::parse(&entry.body) else { return ControlFlow::Continue(()) };
         if walk.start_seen && record.time < day_ago {
             return ControlFlow::Break(());

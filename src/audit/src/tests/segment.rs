@@ -2,14 +2,16 @@
 
 use std::fs;
 use std::num::NonZeroU64;
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use countersign_core::record::Record;
+use countersign_core::request::RequestId;
 use countersign_core::tree::{ProveError, verify_consistency, verify_inclusion};
 
-use super::{State, denied};
+use super::{State, denied, intent, stamp, start};
 use crate::{Log, Store, StoreError, Writer};
 
 const FOUR: NonZeroU64 = NonZeroU64::new(4).unwrap();
@@ -69,7 +71,6 @@ fn chain_and_tree_go_on_from_segment_to_segment() {
     // What was signed at the end of a segment is the begin of all that follows.
     verify_consistency(&older_head(&store), &now, &store.consistency(12, 14).unwrap()).unwrap();
     verify_consistency(&five, &older_head(&store), &older.consistency(5, 12).unwrap()).unwrap();
-    assert!(matches!(store.inclusion(3, 14), Err(ProveError::Subtree(StoreError::Earlier))));
 
     fn older_head(store: &Store) -> countersign_core::tree::TreeHead {
         let head = store.head_at(12).unwrap();
@@ -148,4 +149,64 @@ fn the_writer_closes_segments_by_itself() {
         std::thread::sleep(Duration::from_millis(300));
     }
     assert_eq!(names(&state).len(), 4, "{:?}", names(&state));
+}
+
+/// Every entry of every closed segment is proven as long as its file is there, and not with another file in its place.
+#[test]
+fn entries_of_closed_segments_are_proven_until_their_file_is_gone() {
+    let state = State::new();
+    let mut store = state.open();
+    for count in [5, 7, 40, 300] {
+        close(&mut store, count);
+    }
+    store.append(&[denied(1), denied(2)]).unwrap();
+    let (now, log) = (store.tree(), store.reader().unwrap());
+    let mut shown = 0;
+    log.back(|entry| {
+        for proof in [store.inclusion(entry.seq, now.size), log.inclusion(entry.seq, now.size)] {
+            verify_inclusion(&entry.hash, entry.seq - 1, &now, &proof.unwrap()).unwrap();
+        }
+        let then = store.head_at(entry.seq).unwrap();
+        verify_consistency(&then, &now, &store.consistency(entry.seq, now.size).unwrap()).unwrap();
+        shown += 1;
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!((shown, now.size), (354, 354));
+
+    let second = state.path().join("audit-000000000006-000000000012.db");
+    fs::rename(&second, state.path().join("elsewhere")).unwrap();
+    for seq in 6..=12 {
+        assert!(matches!(store.inclusion(seq, 354), Err(ProveError::Subtree(StoreError::Earlier))), "{seq}");
+    }
+    // The last entries have no sibling there.
+    assert!(store.inclusion(354, 354).is_ok() && store.inclusion(353, 354).is_ok());
+    let mut back = Vec::new();
+    log.back(|entry| {
+        back.push(entry.seq);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!((back.first(), back.last()), (Some(&354), Some(&13)));
+
+    fs::copy(state.path().join("audit-000000000001-000000000005.db"), &second).unwrap();
+    let wrong = store.reader().unwrap().back(|_| ControlFlow::Continue(()));
+    assert!(matches!(wrong, Err(StoreError::Corrupt { seq: Some(12), .. })), "{wrong:?}");
+}
+
+#[test]
+fn an_intent_whose_segment_was_closed_meanwhile_is_closed_at_the_next_start() {
+    let state = State::new();
+    let mut store = state.open();
+    store.begin(&stamp(), &[start()]).unwrap();
+    store.append(&[intent(7), intent(8)]).unwrap();
+    close(&mut store, 4);
+    store.append(&[intent(7).record().interrupted(&stamp())]).unwrap();
+    close(&mut store, 4);
+    drop(store);
+    let mut store = state.open();
+    let open: Vec<_> = store.open_intents().unwrap().into_iter().map(|record| record.id).collect();
+    assert_eq!(open, [Some(RequestId::from_random(8))]);
+    assert_eq!(store.begin(&stamp(), &[start()]).unwrap().len(), 2);
+    assert!(store.open_intents().unwrap().is_empty());
 }

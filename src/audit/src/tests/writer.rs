@@ -111,3 +111,32 @@ fn an_idle_writer_leaves_the_whole_log_in_the_database() {
     append(&writer, 2).recv().unwrap().unwrap();
     assert!(matches!(check(state.path()).unwrap(), Report::Verified { entries: 2, .. }));
 }
+
+/// Appends and a stop from several threads, over and over: each gets one answer, and the log has what was answered well.
+#[test]
+fn every_append_beside_a_stop_is_answered_exactly_once() {
+    for _ in 0..150 {
+        let state = State::new();
+        let writer = Writer::start(state.open(), super::SEGMENT).unwrap();
+        let (sender, answers) = channel();
+        std::thread::scope(|scope| {
+            for thread in 0..3 {
+                let (writer, sender) = (&writer, sender.clone());
+                scope.spawn(move || {
+                    for id in 0..20 {
+                        let sender = sender.clone();
+                        let reply = move |answer: Answer| sender.send(answer.is_ok()).unwrap();
+                        writer.append(vec![denied(thread * 100 + id)], Box::new(reply));
+                    }
+                });
+            }
+            scope.spawn(|| writer.stop(reply().0));
+        });
+        drop(sender);
+        drop(writer);
+        let answers: Vec<bool> = answers.iter().collect();
+        assert_eq!(answers.len(), 60);
+        let written = u64::try_from(answers.iter().filter(|good| **good).count()).unwrap();
+        assert_eq!(state.open().head().unwrap().seq, written);
+    }
+}

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use countersign_core::checkpoint::Checkpoint;
 use countersign_core::digest::Digest;
 use countersign_core::note::{Note, VerifierKey};
-use countersign_core::record::{Phase, Record};
+use countersign_core::record::{Glance, Phase};
 use countersign_core::request::RequestId;
 use countersign_core::tree::{self, Frontier, Node, TreeHead};
 
@@ -58,8 +58,8 @@ fn entry(number: u64, hash: Digest, body: &[u8]) -> Judged {
     if computed != hash {
         return Judged::Broken(breach(Rule::Hash, computed, hash), Some(number));
     }
-    match Record::parse(body) {
-        Ok(Record { seq, prev, phase, id, .. }) => Judged::Entry { number, hash, seq, prev, phase, id },
+    match Glance::read(body) {
+        Ok(Glance { seq, prev, phase, id }) => Judged::Entry { number, hash, seq, prev, phase, id },
         Err(error) => Judged::Broken(breach(Rule::Form, "a record in canonical form", error), Some(number)),
     }
 }

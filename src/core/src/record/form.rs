@@ -1,64 +1,159 @@
-//! The canonical form, checked byte by byte: one pass, nothing copied.
+//! The form of a record, checked byte by byte: one pass, nothing copied.
 //!
-//! Enters: bytes. Leaves: whether they are JSON in the form of RFC 8785 as far as a record uses it: no blanks, members
-//! sorted and each there once, strings with the shortest escapes, whole numbers only, and nothing empty: no `null`, no
-//! `[]`, no `{}`. Whether the members are a record's is another question.
+//! ```text
+//!   body ──look──▶ Glance      each member at its place in MEMBERS, each value of its Shape, nothing besides
+//! ```
+//!
+//! Enters: bytes. Leaves: the few members that tie a record to its log, if the bytes are a record in the form of RFC
+//! 8785 as far as a record uses it: no blanks, members sorted and each there once, strings with the shortest escapes,
+//! whole numbers only, and nothing empty: no `null`, no `[]`, no `{}`. It never says what is wrong: [`Record::parse`]
+//! does.
+//!
+//! [`Record::parse`]: super::Record::parse
 
-use crate::record::MAX_NUMBER;
+use super::shape::{MEMBERS, Member, Shape};
+use super::{Glance, MAX_NUMBER, Phase, VERSION};
 
-/// The deepest nesting that a record has, and some.
-const MAX_DEPTH: u32 = 8;
+/// Every phase by its name.
+const PHASES: [(&[u8], Phase); 14] = [
+    (b"start", Phase::Start),
+    (b"end", Phase::End),
+    (b"load", Phase::Load),
+    (b"plan", Phase::Plan),
+    (b"final", Phase::Final),
+    (b"intent", Phase::Intent),
+    (b"result", Phase::Result),
+    (b"stop", Phase::Stop),
+    (b"clear", Phase::Clear),
+    (b"hold", Phase::Hold),
+    (b"resume", Phase::Resume),
+    (b"mark-tainted", Phase::MarkTainted),
+    (b"clear-taint", Phase::ClearTaint),
+    (b"rotate", Phase::Rotate),
+];
 
-/// Whether these bytes are in the form.
-pub(super) fn is_canonical(bytes: &[u8]) -> bool {
-    let whole = std::str::from_utf8(bytes).is_ok();
-    whole && value(bytes, MAX_DEPTH).is_some_and(<[u8]>::is_empty)
+/// What these bytes are at a glance; nothing if they are no record in this form.
+pub(super) fn look(body: &[u8]) -> Option<Glance> {
+    std::str::from_utf8(body).ok()?;
+    let (mut seq, mut prev, mut phase, mut kind, mut id, mut version) = (None, None, None, None, None, None);
+    let rest = object(body, MEMBERS, &mut |name, value| match name {
+        "seq" => seq = number(value),
+        "v" => version = number(value),
+        "prev" => prev = unquoted(value),
+        "phase" => phase = unquoted(value),
+        "kind" => kind = unquoted(value),
+        "id" => id = Some(value),
+        _ => {}
+    })?;
+    let (_, phase) = PHASES.into_iter().find(|(name, _)| Some(*name) == phase)?;
+    let this_version = version.is_some_and(|(version, _)| version == u64::from(VERSION));
+    if !rest.is_empty() || !this_version || kind != Some(phase.kind().name().as_bytes()) {
+        return None;
+    }
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    let id = match id {
+        Some(id) => Some(text(unquoted(id)?)?.parse().ok()?),
+        None => None,
+    };
+    Some(Glance { seq: seq?.0, prev: text(prev?)?.parse().ok()?, phase, id })
 }
 
-/// What follows one value; nothing if it is none.
-fn value(rest: &[u8], depth: u32) -> Option<&[u8]> {
-    let (first, after) = rest.split_first()?;
-    match first {
-        b'"' => string(after).map(|(_, after)| after),
-        b'{' => object(after, depth.checked_sub(1)?),
-        b'[' => list(after, depth.checked_sub(1)?),
-        b't' => after.strip_prefix(b"rue"),
-        b'f' => after.strip_prefix(b"alse"),
-        b'-' => number(after).and_then(|(number, after)| (number != 0).then_some(after)),
-        _ => number(rest).map(|(_, after)| after),
+/// What is between the quotes of a string that is known to be one.
+fn unquoted(string: &[u8]) -> Option<&[u8]> {
+    string.strip_prefix(b"\"")?.strip_suffix(b"\"")
+}
+
+/// What follows one value of this shape; nothing if it is none.
+fn value<'a>(rest: &'a [u8], shape: &Shape) -> Option<&'a [u8]> {
+    let text = |good: &dyn Fn(&[u8]) -> bool| {
+        let (text, after) = string(rest.strip_prefix(b"\"")?)?;
+        good(text).then_some(after)
+    };
+    match shape {
+        Shape::Text => text(&|_| true),
+        Shape::Present => text(&|text| !text.is_empty()),
+        Shape::Word(words) => text(&|text| words.iter().any(|word| word.as_bytes() == text)),
+        Shape::Hex(digits) => {
+            text(&|text| text.len() == *digits && text.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')))
+        }
+        Shape::Decimal => text(&is_decimal),
+        Shape::Name => text(&is_name),
+        Shape::Number(most) => number(rest).filter(|(number, _)| number <= most).map(|(_, after)| after),
+        Shape::Signed => signed(rest),
+        Shape::Flag => rest.strip_prefix(b"true").or_else(|| rest.strip_prefix(b"false")),
+        Shape::List(each) => list(rest, each),
+        Shape::Object(members) => object(rest, members, &mut |_, _| {}),
+        Shape::Either(word, one) if rest.first() == Some(&b'{') => {
+            let mut count = 0_u8;
+            let Shape::Object(members) = one else { return value(rest, word) };
+            let after = object(rest, members, &mut |_, _| count = count.saturating_add(1))?;
+            (count == 1).then_some(after)
+        }
+        Shape::Either(word, _) => value(rest, word),
     }
 }
 
-/// What follows an object that is already open.
-fn object(mut rest: &[u8], depth: u32) -> Option<&[u8]> {
-    let mut last: &[u8] = b"";
+/// What follows an object of these members, each of which is shown as it is passed. Those of the table are sorted, so
+/// that one in another place, or there twice, is met as one that is not in the rest of the table.
+fn object<'a>(rest: &'a [u8], members: &[Member], visit: &mut dyn FnMut(&'static str, &'a [u8])) -> Option<&'a [u8]> {
+    let mut rest = rest.strip_prefix(b"{")?;
+    let mut table = members.iter();
     loop {
         let (name, after) = string(rest.strip_prefix(b"\"")?)?;
-        // Names of plain characters sort as bytes as they do as UTF-16. A record has no others.
-        let plain = name.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
-        if !plain || name <= last {
-            return None;
-        }
-        last = name;
-        let (next, after) = value(after.strip_prefix(b":")?, depth)?.split_first()?;
+        let member = loop {
+            let member = table.next()?;
+            if member.name.as_bytes() == name {
+                break member;
+            }
+            if member.needed {
+                return None;
+            }
+        };
+        let begin = after.strip_prefix(b":")?;
+        let after = value(begin, &member.shape)?;
+        visit(member.name, begin.split_at_checked(begin.len().checked_sub(after.len())?)?.0);
+        let (next, after) = after.split_first()?;
         match next {
             b',' => rest = after,
-            b'}' => return Some(after),
+            b'}' => return table.all(|member| !member.needed).then_some(after),
             _ => return None,
         }
     }
 }
 
-/// What follows a list that is already open.
-fn list(mut rest: &[u8], depth: u32) -> Option<&[u8]> {
+/// What follows a list of values of this shape, of which there is at least one.
+fn list<'a>(rest: &'a [u8], each: &Shape) -> Option<&'a [u8]> {
+    let mut rest = rest.strip_prefix(b"[")?;
     loop {
-        let (next, after) = value(rest, depth)?.split_first()?;
+        let (next, after) = value(rest, each)?.split_first()?;
         match next {
             b',' => rest = after,
             b']' => return Some(after),
             _ => return None,
         }
     }
+}
+
+/// A whole number of 64 bits as text, in the one way in which it is written.
+fn is_decimal(text: &[u8]) -> bool {
+    let digits = text.iter().all(u8::is_ascii_digit) && (text == b"0" || !text.starts_with(b"0"));
+    digits && std::str::from_utf8(text).is_ok_and(|text| text.parse::<u64>().is_ok())
+}
+
+/// The name of a profile.
+fn is_name(text: &[u8]) -> bool {
+    let letters = text.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    letters && text.len() <= 32 && text.first().is_some_and(u8::is_ascii_lowercase)
+}
+
+/// What follows a number of 32 bits with a sign.
+fn signed(rest: &[u8]) -> Option<&[u8]> {
+    let (most, digits) = match rest.strip_prefix(b"-") {
+        Some(digits) => (i32::MIN.unsigned_abs(), digits),
+        None => (i32::MAX.unsigned_abs(), rest),
+    };
+    let (number, after) = number(digits)?;
+    (number <= u64::from(most) && (number != 0 || digits.len() == rest.len())).then_some(after)
 }
 
 /// A string that is already open: what is between the quotes, and what follows.
@@ -100,101 +195,4 @@ fn number(rest: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::digest::canonical;
-
-    const GOOD: [&str; 12] = [
-        r#""""#,
-        "0",
-        "-1",
-        "9007199254740991",
-        "-9007199254740991",
-        "true",
-        "false",
-        r#"{"a":1}"#,
-        r#"{"a":1,"b":[1,"x",{"c":true}]}"#,
-        r#""\b\t\n\f\r\"\\\u0000\u0007\u000b\u000e\u001f/é\u0010""#,
-        "\"\u{7f}\u{2028}😀\"",
-        "[[[[[[[[1]]]]]]]]",
-    ];
-    const BAD: [&str; 45] = [
-        "",
-        " 1",
-        "1 ",
-        "01",
-        "-0",
-        "-",
-        "+1",
-        "1.0",
-        "1e3",
-        "9007199254740992",
-        "99999999999999999999",
-        "null",
-        "[]",
-        "{}",
-        "[1,]",
-        "[1",
-        "[,1]",
-        "[1 ,2]",
-        "tru",
-        "nul",
-        r#"{"a": 1}"#,
-        r#"{"b":1,"a":1}"#,
-        r#"{"a":1,"a":1}"#,
-        r#"{"":1}"#,
-        r#"{"A":1}"#,
-        r#"{"é":1}"#,
-        r#"{"a":1,}"#,
-        r#"{"a"}"#,
-        r#"{"a":1"#,
-        r#"{a:1}"#,
-        r#"{"a":null}"#,
-        "\"a",
-        "\"\t\"",
-        r#""\/""#,
-        r#""\u0041""#,
-        r#""\u0008""#,
-        r#""\u000A""#,
-        r#""\u000a""#,
-        r#""\u001F""#,
-        r#""\u00e9""#,
-        r#""\ud83d\ude00""#,
-        r#""\x""#,
-        r#""\"#,
-        "[[[[[[[[[1]]]]]]]]]",
-        "1]",
-    ];
-
-    #[test]
-    fn each_way_to_write_it_otherwise_is_refused() {
-        for good in GOOD {
-            assert!(is_canonical(good.as_bytes()), "{good}");
-        }
-        for bad in BAD {
-            assert!(!is_canonical(bad.as_bytes()), "{bad}");
-        }
-        assert!(!is_canonical(b"\"\xff\"") && !is_canonical(b"\"\xed\xa0\x80\""));
-    }
-
-    proptest! {
-        /// Another program's opinion: what it would write in the same way is in the form, everything else is not.
-        #[test]
-        fn it_agrees_with_the_library(text in r#"[\[\]{}:,"\\a-cu0-9tfn .-]{0,24}"#) {
-            let parsed: Option<serde_json::Value> = serde_json::from_str(&text).ok();
-            if let Some(written) = parsed.as_ref().and_then(|value| canonical(value).ok()) {
-                prop_assert!(!is_canonical(text.as_bytes()) || written == text.as_bytes());
-            } else {
-                prop_assert!(!is_canonical(text.as_bytes()));
-            }
-        }
-
-        #[test]
-        fn every_text_and_number_that_the_library_writes_is_in_the_form(text in any::<String>(), number in 0..=MAX_NUMBER) {
-            let value = serde_json::json!({"a": number, "b": [text.clone(), {"c": text}]});
-            prop_assert!(is_canonical(&canonical(&value).unwrap()));
-        }
-    }
-}
+mod tests;

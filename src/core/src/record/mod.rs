@@ -12,6 +12,7 @@
 mod commitment;
 mod draft;
 mod form;
+mod shape;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -53,6 +54,18 @@ pub enum Kind {
     Request,
     /// Somebody acted on the broker itself, or on a user's latch.
     Control,
+}
+
+impl Kind {
+    /// As a record has it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Daemon => "daemon",
+            Self::Configuration => "configuration",
+            Self::Request => "request",
+            Self::Control => "control",
+        }
+    }
 }
 
 /// Which step of that happening. A phase belongs to exactly one [`Kind`].
@@ -368,7 +381,39 @@ impl Record {
         if record.phase.kind() != record.kind {
             return Err(NotARecord::Phase);
         }
-        if form::is_canonical(body) { Ok(record) } else { Err(NotARecord::NotCanonical) }
+        if form::look(body).is_some() { Ok(record) } else { Err(NotARecord::NotCanonical) }
+    }
+}
+
+/// What ties a record to its log, read without copying the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glance {
+    /// Its place in the log.
+    pub seq: u64,
+    /// The hash of the record before it.
+    pub prev: Digest,
+    /// Which step of what happened.
+    pub phase: Phase,
+    /// The request.
+    pub id: Option<RequestId>,
+}
+
+impl Glance {
+    /// Passes over a body once and takes it for a record exactly where [`Record::parse`] does.
+    ///
+    /// # Errors
+    /// Those of [`Record::parse`].
+    pub fn read(body: &[u8]) -> Result<Self, NotARecord> {
+        match form::look(body) {
+            Some(glance) => Ok(glance),
+            None => Record::parse(body).map(|record| Self::from(&record)),
+        }
+    }
+}
+
+impl From<&Record> for Glance {
+    fn from(record: &Record) -> Self {
+        Self { seq: record.seq, prev: record.prev, phase: record.phase, id: record.id }
     }
 }
 

@@ -147,6 +147,18 @@ fn all() -> Vec<Draft> {
     ]
 }
 
+/// The bytes of a record of every phase, and of one with every sort of member.
+pub(crate) fn samples() -> Vec<Vec<u8>> {
+    let approver = Approver { uid: Uid::ROOT, kind: ApprovalKind::PolkitRule, latency_ms: 9 };
+    let (case, _) = planned(&["cat", "/etc/hosts"], None, None);
+    let target =
+        Target { kind: crate::target::TargetKind::User, name: "1000".to_owned(), access: crate::target::Access::Write };
+    let silent = Draft::finished(&stamp(), &case).with_gate(crate::policy::Gate::DenyList).with_times(3);
+    let more = [silent.with_target(&target).with_approver(approver).with_taint(Taint::Clean)];
+    let drafts = all().into_iter().chain(more);
+    drafts.zip(1..).map(|(draft, seq)| draft.complete(seq, Digest::ZERO).unwrap().body).collect()
+}
+
 fn written(draft: &Draft) -> serde_json::Value {
     serde_json::from_slice(&draft.complete(1, Digest::ZERO).unwrap().body).unwrap()
 }
