@@ -10,6 +10,8 @@ use countersign_core::time::Moment;
 /// The time of day. A clock before 1970 reads as 1970.
 pub(crate) fn now() -> Moment {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    #[cfg(test)]
+    let since = since.saturating_sub(tests::BEHIND.get());
     Moment::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
@@ -64,8 +66,16 @@ fn bits() -> Result<[u8; 16], Failure> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
     use super::*;
+
+    thread_local! {
+        /// How far the clock of this thread was set back.
+        pub(crate) static BEHIND: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    }
 
     #[test]
     fn ids_and_salts_differ() {

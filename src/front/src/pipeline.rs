@@ -28,6 +28,7 @@ use countersign_core::caller::{BusName, Caller};
 use countersign_core::code::{Code, Failure};
 use countersign_core::policy::{Policy, Verdict};
 use countersign_core::request::RequestId;
+use countersign_core::run_state::RunState;
 use countersign_core::tier::Tier;
 use tokio::sync::mpsc;
 
@@ -43,7 +44,7 @@ use crate::lock::lock;
 use crate::notice::Notices;
 use crate::recall::Recalled;
 use crate::silence::Silence;
-use crate::standing::Standing;
+use crate::standing::{Intake, Now, Standing};
 use crate::taint::Latches;
 use crate::tickets::{End, Phase, Ticket, Tickets, Withdrawal};
 
@@ -125,6 +126,15 @@ impl Pipeline {
         }
     }
 
+    fn withdraw_if_ending(&self, ticket: &Ticket) {
+        match self.standing.now() {
+            Now { intake: Intake::Open, .. } => {}
+            Now { state: RunState::Red, .. } => ticket.withdraw(Withdrawal::Stopped),
+            Now { intake: Intake::Draining, .. } => ticket.withdraw(Withdrawal::Restarting),
+            Now { intake: Intake::Closed, .. } => ticket.withdraw(Withdrawal::ShuttingDown),
+        }
+    }
+
     /// Says everything that would happen; nothing does.
     ///
     /// # Errors
@@ -177,8 +187,10 @@ impl Pipeline {
         let judgement = (&verdict).into();
         let ticket = Arc::new(Ticket::new(case, judgement, plan, digest, clock::now(), ask.detached, approvers));
         self.tickets.open(Arc::clone(&ticket));
-        // The policy may have changed since it was planned, before it could be found among those that wait.
+        // The policy may have changed since it was planned, or the broker begun to end, before it could be found among those
+        // that wait.
         self.void_if_outdated(&ticket);
+        self.withdraw_if_ending(&ticket);
         tokio::spawn(Arc::clone(self).see_through(Arc::clone(&ticket), verdict, held, ask.files, person));
         Ok(ticket)
     }

@@ -209,6 +209,11 @@ impl Ticket {
         });
     }
 
+    /// Who took the request back, if anybody did.
+    pub(crate) fn withdrawal(&self) -> Option<Withdrawal> {
+        *self.withdrawal.borrow()
+    }
+
     /// Comes back when the request was taken back; never otherwise.
     pub(crate) async fn withdrawn(&self) -> Withdrawal {
         let mut follow = self.withdrawal.subscribe();

@@ -132,7 +132,7 @@ impl Polkit {
     /// Whether the sender still owns its name; an error is a no (CVE-2021-3560).
     async fn is_here(&self, person: &Person) -> bool {
         let Ok(name) = UniqueName::try_from(person.name.as_str()) else { return false };
-        self.bus.name_has_owner(name.into()).await.unwrap_or(false)
+        matches!(timeout(AT_ONCE, self.bus.name_has_owner(name.into())).await, Ok(Ok(true)))
     }
 }
 

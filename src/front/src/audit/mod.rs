@@ -127,3 +127,17 @@ fn stamp(boot: &Boot, standing: &Standing, policy: &Policy) -> Stamp {
         ruleset: policy.ruleset(),
     }
 }
+
+#[cfg(test)]
+impl Ledger {
+    /// A disk that takes its time: nothing is written until what is returned is dropped.
+    pub(crate) fn stall(&self) -> std::sync::mpsc::Sender<()> {
+        let ((hold, held), (begin, begun)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        self.writer.visit(Box::new(move |_| {
+            begin.send(()).ok();
+            held.recv().ok();
+        }));
+        begun.recv().ok();
+        hold
+    }
+}

@@ -57,12 +57,12 @@ impl Broker {
             Dialog::Never => None,
         };
         let ticket = self.0.pipeline.submit(&call.caller, ask, person).await?;
-        let path = super::path_of(ticket.id())?;
-        server.at(&path, Request { hall: Arc::clone(&self.0), ticket }).await?;
         // A caller that left meanwhile was told of before there was a ticket to end.
         if self.0.identities.presence(&call.caller.bus_name).is_none() {
             self.0.pipeline.departed(&call.caller.bus_name);
         }
+        let path = super::path_of(ticket.id())?;
+        server.at(&path, Request { hall: Arc::clone(&self.0), ticket }).await?;
         Ok(path)
     }
 

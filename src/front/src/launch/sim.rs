@@ -46,6 +46,21 @@ impl Sim {
         lock(&self.asked).push(what.to_owned());
     }
 
+    /// The job of this request exits with status 0, if it still runs.
+    pub(crate) fn finish(&self, id: RequestId) {
+        self.end(id, Ended::Exited(0));
+    }
+
+    /// Every job is gone and nobody says how.
+    pub(crate) fn die(&self) {
+        lock(&self.jobs).clear();
+    }
+
+    /// How many jobs run.
+    pub(crate) fn running(&self) -> usize {
+        lock(&self.jobs).len()
+    }
+
     fn end(&self, id: RequestId, ended: Ended) {
         if let Some((tell, _)) = lock(&self.jobs).remove(&id) {
             tell.send(outcome(ended)).ok();

@@ -140,14 +140,20 @@ impl Launcher for Socket {
 
     fn run(&self, order: Order, files: JobFiles) -> Soon<'_, Result<Job, Failure>> {
         Box::pin(async move {
-            let (started, outcome) = lock(&self.waiting).run(order.plan().id);
+            let id = order.plan().id;
+            let (started, outcome) = lock(&self.waiting).run(id);
             let message = ToLauncher::Run { order: Box::new(order) };
             let beside: Vec<BorrowedFd<'_>> = [Some(&files.stdout), Some(&files.stderr), files.stdin.as_ref()]
                 .into_iter()
                 .flatten()
                 .map(AsFd::as_fd)
                 .collect();
-            self.ask(message, &beside, started, ANSWER_WITHIN).await??;
+            let asked = self.ask(message, &beside, started, ANSWER_WITHIN).await;
+            if asked.is_err() {
+                // Nobody waits for it any more: should the launcher come to it yet, then to its end as well.
+                self.cancel(id, CancelCause::Cancelled).await;
+            }
+            asked??;
             Ok(Job::new(outcome))
         })
     }

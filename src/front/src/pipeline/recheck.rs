@@ -6,7 +6,7 @@
 
 use countersign_core::approval::{Approved, Permission};
 use countersign_core::code::{Code, Failure};
-use countersign_core::order::{NotSealed, Order};
+use countersign_core::order::{NotSealed, Order, recheck};
 use countersign_core::policy::Taint;
 use countersign_core::policy::budget::Charge;
 use countersign_core::tier::Tier;
@@ -20,6 +20,9 @@ use crate::tickets::{Event, Ticket};
 impl Pipeline {
     /// The last re-check, and the order.
     pub(super) fn recheck(&self, ticket: &Ticket, approved: Approved) -> Result<(Order, Held), NotApproved> {
+        if let Some(by) = ticket.withdrawal() {
+            return Err(by.failure().into());
+        }
         let job = self.place_for_job(ticket)?;
         self.not_tainted_meanwhile(ticket, approved.permission())?;
         let sealed = Order::seal(approved, &self.policy(), self.standing.state(), clock::now());
@@ -36,6 +39,14 @@ impl Pipeline {
         let stopped = "The broker is stopped: an operator clears it with `countersign clear`.";
         let taken = ticket.step(event, self.standing.state());
         if taken { Ok(()) } else { Err(Failure::new(Code::Stopped, stopped)) }
+    }
+
+    /// What sealing looked at and time may have changed, once more, and whether anybody still wants it.
+    pub(super) fn still_holds(&self, ticket: &Ticket, order: &Order) -> Result<(), Failure> {
+        if let Some(by) = ticket.withdrawal() {
+            return Err(by.failure());
+        }
+        recheck(order.plan(), order.permission(), &self.policy(), self.standing.state(), clock::now())
     }
 
     fn place_for_job(&self, ticket: &Ticket) -> Result<Held, Failure> {

@@ -43,6 +43,12 @@ impl Pipeline {
         if let Err(failure) = self.ledger.write(intent.clone()).await {
             return End { receipt: close::not_run(ticket, &failure, approvers, None), result: Err(failure) };
         }
+        // The disk may have taken its time, and who asked, the policy or the broker may be another by now.
+        if let Err(failure) = self.still_holds(ticket, &order) {
+            let result = intent.record().result(&self.ledger.stamp(&self.policy())).with_failure(&failure);
+            let audit = self.ledger.write(result).await.ok();
+            return End { receipt: close::not_run(ticket, &failure, approvers, audit), result: Err(failure) };
+        }
         // Output may reach the caller from the first moment of the job, so the latch is armed before it.
         self.latches.arm(ticket.owner());
         let begun = Instant::now();

@@ -1,6 +1,8 @@
 //! What is promised of the order in which a request passes its rooms, and that every way out is recorded once.
 
+mod faults;
 mod gates;
+mod killed;
 mod quorum;
 pub(crate) mod stage;
 

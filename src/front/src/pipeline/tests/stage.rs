@@ -142,7 +142,7 @@ pub(crate) struct Stage {
     pub(crate) launcher: Arc<Sim>,
     pub(crate) humans: Arc<Script>,
     pub(crate) news: Mutex<Option<mpsc::Receiver<News>>>,
-    directory: TempDir,
+    pub(crate) directory: TempDir,
 }
 
 /// A directory for a log.
