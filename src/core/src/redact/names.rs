@@ -1,26 +1,59 @@
 //! Names that announce a secret: `DB_PASSWORD`, `--client-secret`, `accessToken`. Data, and the way to compare.
 
 /// Part of a name that makes it secret wherever it stands in it.
-const PARTS: [&str; 12] =
-    ["authorization", "bearer", "cookie", "creds", "jwt", "otp", "pass", "psk", "pwd", "totp", "passkey", "pw"];
+const PARTS: [&str; 15] = [
+    "authorization",
+    "bearer",
+    "cookie",
+    "cookies",
+    "creds",
+    "jwt",
+    "otp",
+    "passe",
+    "passkey",
+    "passw",
+    "passwo",
+    "passwor",
+    "psk",
+    "pw",
+    "totp",
+];
 /// Ends of a part that make it secret: `PGPASSWORD`, `authtoken`.
-const ENDS: [&str; 13] = [
+const ENDS: [&str; 24] = [
     "accesskey",
+    "accountkey",
     "apikey",
     "credential",
     "credentials",
+    "geheimnis",
+    "kennwort",
+    "masterauth",
+    "pass",
     "passcode",
     "passphrase",
     "passwd",
     "password",
     "passwords",
+    "passwort",
+    "presharedkey",
     "privatekey",
+    "pwd",
     "secret",
     "secretkey",
+    "secrets",
+    "sharedkey",
+    "signingkey",
     "token",
 ];
+/// Words that end like one of them and are none.
+const WORDS: [&str; 8] =
+    ["bypass", "compass", "encompass", "overpass", "surpass", "trespass", "underpass", "multipass"];
+/// Names that are secret where they are quoted, as in JSON: what they stand for elsewhere is too much else.
+const QUOTED: [&str; 2] = ["auth", "_auth"];
+/// Parameters of an address that are secret there.
+const QUERY: [&str; 9] = ["auth", "code", "hmac", "key", "sess", "session", "sessionid", "sid", "sig"];
 /// What makes a following `key` secret.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "access",
     "account",
     "api",
@@ -29,6 +62,7 @@ const KEYS: [&str; 13] = [
     "client",
     "encryption",
     "master",
+    "preshared",
     "private",
     "secret",
     "shared",
@@ -83,7 +117,7 @@ const ABOUT: [&str; 42] = [
 /// Headers whose value is the rest of the line.
 const HEADERS: [&str; 3] = ["authorization", "cookie", "set-cookie"];
 /// The shell's own variables for directories.
-const DIRECTORIES: [&str; 2] = ["pwd", "oldpwd"];
+const DIRECTORIES: [&str; 2] = ["PWD", "OLDPWD"];
 
 /// The longest name that is looked at; a longer one is no name.
 const MAX_NAME: usize = 128;
@@ -95,13 +129,14 @@ pub(super) fn is_secret(name: &str) -> bool {
     }
     let parts = parts(name);
     let about = parts.last().is_some_and(|last| ABOUT.contains(&last.as_str()));
-    let directory = DIRECTORIES.contains(&name.to_ascii_lowercase().as_str());
+    let directory = DIRECTORIES.contains(&name);
     !about && !directory && (parts.iter().any(|part| is_secret_part(part)) || has_key(&parts))
 }
 
 /// Whether two names in a row make a secret: `api key`, `private key`.
 pub(super) fn are_secret(first: &str, second: &str) -> bool {
-    second.eq_ignore_ascii_case("key") && KEYS.iter().any(|key| first.eq_ignore_ascii_case(key))
+    let is = |word: &str, known: &str| word.eq_ignore_ascii_case(known);
+    (is(second, "key") && KEYS.iter().any(|key| is(first, key))) || (is(first, "identified") && is(second, "by"))
 }
 
 /// Whether this is a header whose value is the rest of the line, whatever separates them.
@@ -114,7 +149,18 @@ pub(super) const fn is_name_byte(byte: u8) -> bool {
 }
 
 fn is_secret_part(part: &str) -> bool {
-    PARTS.contains(&part) || ENDS.iter().any(|end| part.ends_with(end))
+    PARTS.contains(&part) || (ENDS.iter().any(|end| part.ends_with(end)) && !WORDS.contains(&part))
+}
+
+/// Whether this is a secret where it is quoted.
+pub(super) fn is_secret_quoted(name: &str) -> bool {
+    QUOTED.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Whether this parameter of an address is secret.
+pub(super) fn is_secret_parameter(name: &str) -> bool {
+    QUERY.iter().any(|known| name.eq_ignore_ascii_case(known))
+        || name.rsplit(['-', '_']).next().is_some_and(|last| last.eq_ignore_ascii_case("signature"))
 }
 
 fn has_key(parts: &[String]) -> bool {

@@ -8,9 +8,11 @@
 //!   -pSECRET                        where the program takes it so
 //! ```
 
-use super::flags::{self, Flag, Program};
 use super::names::{are_secret, is_header, is_name_byte, is_secret};
+use super::programs::{self, Place, Program};
 use super::{MARKER, tokens};
+
+mod wording;
 
 /// How the end of a value is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +134,8 @@ impl<'a> Scan<'a> {
 
     /// Replaces the value and goes on behind it. Says no if there is nothing to replace.
     fn take(&mut self, value: &Value) -> bool {
-        if value.end <= value.begin {
+        let is_mark = |byte: u8| matches!(byte, b'"' | b'\'');
+        if value.end <= value.begin || self.slice(value.begin, value.end).bytes().all(is_mark) {
             return false;
         }
         if self.rest(value.begin).starts_with(MARKER.as_bytes()) {
@@ -151,18 +154,21 @@ impl<'a> Scan<'a> {
     }
 
     fn private_key(&mut self) -> bool {
-        const BEGIN: &[u8] = b"-----BEGIN ";
         const LONGEST_LABEL: usize = 64;
-        let Some(label) = self.rest(self.at).strip_prefix(BEGIN) else { return false };
+        let rest = self.rest(self.at);
+        let (dashes, end) = if rest.starts_with(b"---- ") { ("----", "---- END ") } else { ("-----", "-----END ") };
+        let begins = |label: &&[u8]| label.starts_with(b"BEGIN ");
+        let label = rest.strip_prefix(dashes.as_bytes()).map(|label| label.strip_prefix(b" ").unwrap_or(label));
+        let Some(label) = label.filter(begins) else { return false };
         let label = label.get(..LONGEST_LABEL).unwrap_or(label);
-        let end_of_label = label.windows(5).position(|part| part == b"-----").unwrap_or(0);
+        let end_of_label = label.windows(dashes.len()).position(|part| part == dashes.as_bytes()).unwrap_or(0);
         let private =
             label.get(..end_of_label).is_some_and(|label| label.windows(11).any(|part| part == b"PRIVATE KEY"));
         if !private {
             return false;
         }
-        let after = self.slice(self.at, self.bytes.len()).split_once("-----END ").map(|(_, after)| after);
-        let tail = after.and_then(|after| after.split_once("-----")).map(|(_, tail)| tail.len());
+        let after = self.slice(self.at, self.bytes.len()).split_once(end).map(|(_, after)| after);
+        let tail = after.and_then(|after| after.split_once(dashes)).map(|(_, tail)| tail.len());
         let end = self.bytes.len().saturating_sub(tail.unwrap_or(0));
         self.take(&Value { begin: self.at, end, resume: end })
     }
@@ -228,14 +234,18 @@ impl<'a> Scan<'a> {
         let (previous, previous_end) = std::mem::replace(&mut self.previous, (name, end));
         let follows = previous_end.saturating_add(1) == begin && self.before(begin) == Some(b' ');
         let secret = is_secret(name) || (follows && are_secret(previous, name));
-        if secret && self.assigned(begin, end, name) {
+        if secret && (self.assigned(begin, end, name) || self.said(begin, end, name)) {
+            return true;
+        }
+        if self.parameter(begin, end, name) || self.in_its_own_way(begin, end, name) {
             return true;
         }
         if matches!(
             self.before(begin),
             None | Some(b' ' | b'\t' | b'\n' | b'/' | b'"' | b'\'' | b'(' | b';' | b'|' | b'&')
         ) {
-            self.program = flags::program(name).or(self.program);
+            let known = programs::named(name).find(|known| known.under.is_empty());
+            self.program = known.or(self.program);
         }
         self.keep(end.max(begin.saturating_add(1)));
         true
@@ -245,9 +255,9 @@ impl<'a> Scan<'a> {
     fn token(&mut self, begin: usize, end: usize) -> bool {
         for at in begin..end {
             let starts = at == begin || matches!(self.before(at), Some(b'.' | b'-'));
-            if let Some(length) = starts.then(|| tokens::length(self.rest(at), at == begin)).flatten() {
+            if let Some((kept, length)) = starts.then(|| tokens::token(self.rest(at), at == begin)).flatten() {
                 let end = at.saturating_add(length);
-                return self.take(&Value { begin: at, end, resume: end });
+                return self.take(&Value { begin: at.saturating_add(kept), end, resume: end });
             }
         }
         false
@@ -272,6 +282,9 @@ impl<'a> Scan<'a> {
             Some(b':') => {
                 let value = self.skip(behind, |byte| is_blank(byte) || byte == b'=');
                 let spaced = value > behind || is_header(name);
+                if let Some(block) = self.block(value) {
+                    return self.take(&block);
+                }
                 let plain = marks.closing == 0 && !matches!(self.byte(value), Some(b'"' | b'\''));
                 self.value(value, if spaced && plain { Reach::Line } else { Reach::Word }, marks)
             }
@@ -297,10 +310,14 @@ impl<'a> Scan<'a> {
         // Only the begin of a word can be an option, so that looking at it costs the same for every word.
         const LONGEST_OPTION: usize = 16;
         let looked_at = self.text.floor_char_boundary(word_end.min(self.at.saturating_add(LONGEST_OPTION)));
-        let value = match program.flag(self.slice(self.at, looked_at)) {
-            Some(Flag::Joined(option)) => self.at.saturating_add(option.len()),
-            Some(Flag::Next) => self.skip(word_end, |byte| matches!(byte, b' ' | b'\t')),
-            None => return false,
+        let word = self.slice(self.at, looked_at);
+        let Some((option, place)) = program.options.iter().find(|(option, _)| word.starts_with(option)) else {
+            return false;
+        };
+        let value = match (place, word.len() == option.len()) {
+            (Place::Joined | Place::Both, false) => self.at.saturating_add(option.len()),
+            (Place::Next | Place::Both, true) => self.skip(word_end, |byte| matches!(byte, b' ' | b'\t')),
+            (Place::Joined, true) | (Place::Next, false) | (Place::Pair(_), _) => return false,
         };
         let value = self.value(value, Reach::Word, Marks::default());
         self.take(&value)
