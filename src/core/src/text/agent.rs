@@ -10,14 +10,19 @@ use std::str::Chars;
 use super::{is_plain, write_out};
 use crate::redact;
 
-/// Makes output readable as text, in at most `bound` bytes; what is cut off is said at the end, inside the bound.
+/// Makes output readable as text, in at most `bound` bytes. `length` is that of all of the output, of which `output` may
+/// be the beginning; what is missing is said at the end, inside the bound.
 #[must_use]
-pub fn for_agent(output: &[u8], bound: usize) -> String {
+pub fn for_agent(output: &[u8], length: u64, bound: usize) -> String {
     let clean = redact::text(&without_sequences(&String::from_utf8_lossy(output)));
-    if clean.len() <= bound {
+    let unseen = length.saturating_sub(u64::try_from(output.len()).unwrap_or(u64::MAX));
+    if clean.len() <= bound && unseen == 0 {
         return clean;
     }
-    let note = |hidden: usize| format!("\n[{hidden} bytes hidden]");
+    let note = |cut: usize| {
+        let hidden = u64::try_from(cut).unwrap_or(u64::MAX).saturating_add(unseen);
+        format!("\n[{hidden} bytes hidden]")
+    };
     let room = clean.floor_char_boundary(bound.saturating_sub(note(clean.len()).len()));
     let kept = clean.get(..room).unwrap_or_default();
     let said = format!("{kept}{}", note(clean.len().saturating_sub(room)));

@@ -118,6 +118,10 @@ fn a_very_long_command_keeps_its_head_and_its_tail() {
     assert!(line.as_str().contains(" bytes hidden] … "));
 }
 
+fn whole(output: &[u8], bound: usize) -> String {
+    for_agent(output, u64::try_from(output.len()).unwrap(), bound)
+}
+
 #[test]
 fn output_for_an_agent_loses_what_acts_on_a_terminal() {
     for (output, text) in [
@@ -134,17 +138,19 @@ fn output_for_an_agent_loses_what_acts_on_a_terminal() {
         (b"password=hunter2\n", "password=[REDACTED]\n"),
         (b"pass\x1b[0mword=hunter2\n", "password=[REDACTED]\n"),
     ] {
-        assert_eq!(for_agent(output, 500), text, "{output:?}");
+        assert_eq!(whole(output, 500), text, "{output:?}");
     }
 }
 
 #[test]
 fn output_for_an_agent_counts_the_note_inside_the_bound() {
-    assert_eq!(for_agent(&[b'x'; 100], 100), "x".repeat(100));
-    let cut = for_agent(&[b'x'; 101], 100);
+    assert_eq!(whole(&[b'x'; 100], 100), "x".repeat(100));
+    let cut = whole(&[b'x'; 101], 100);
     assert!(cut.len() <= 100 && cut.ends_with("bytes hidden]"), "{cut}");
-    assert!(for_agent(&[b'x'; 101], 5).len() <= 5);
-    assert_eq!(for_agent(b"x", 0), "");
+    assert!(whole(&[b'x'; 101], 5).len() <= 5);
+    assert_eq!(whole(b"x", 0), "");
+    assert_eq!(for_agent(b"beginning", 1_009, 100), "beginning\n[1000 bytes hidden]");
+    assert_eq!(for_agent(b"beginning", 9, 9), "beginning");
 }
 
 #[test]
@@ -229,8 +235,10 @@ proptest! {
     }
 
     #[test]
-    fn any_output_is_taken(output in any::<Vec<u8>>(), bound in 0_usize..200) {
-        let text = for_agent(&output, bound);
+    fn any_output_is_taken(output in any::<Vec<u8>>(), more in 0_u64..100, bound in 0_usize..200) {
+        let length = u64::try_from(output.len()).unwrap().saturating_add(more);
+        let text = for_agent(&output, length, bound);
+        prop_assert!(more == 0 || bound < 64 || text.ends_with("bytes hidden]"));
         prop_assert!(text.len() <= bound);
         prop_assert!(!text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')));
     }

@@ -10,10 +10,13 @@ use countersign_core::code::Failure;
 use countersign_core::outcome::{Ended, Outcome, Stream};
 use countersign_core::policy::Ruleset;
 use countersign_core::receipt::Receipt;
+use countersign_core::redact;
 use countersign_core::target::Target;
+use countersign_core::text::for_agent;
 use serde::Serialize;
 use zbus::Variant;
 
+use crate::output::{Captured, PREVIEW};
 use crate::pipeline::Shown;
 use crate::tickets::{Ran, Ticket};
 
@@ -44,8 +47,52 @@ pub(super) fn shown(shown: &Shown) -> Keys {
     keys
 }
 
+/// Who reads an answer about a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// Who asked, and knows every word of it.
+    Owner,
+    /// Anybody else, who sees no secret of the owner's.
+    Other,
+}
+
 /// What `List` and `Show` say of a request.
-pub(super) fn ticket(ticket: &Ticket, may_touch: &str) -> Keys {
+pub(super) fn ticket(ticket: &Ticket, may_touch: &str, reader: Reader) -> Keys {
+    let keys = of_ticket(ticket, may_touch);
+    match reader {
+        Reader::Owner => keys,
+        Reader::Other => without_secrets(keys, ticket),
+    }
+}
+
+/// The same without secrets. A plan that has some is left out, with the receipt that holds it: without them nobody could
+/// compute its digest.
+fn without_secrets(mut keys: Keys, ticket: &Ticket) -> Keys {
+    let (request, action) = (ticket.case.request(), &ticket.plan.action);
+    let clean = |words: &[String]| redact::words(words);
+    let env: Vec<String> = action.env.added().iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let shown_env: Vec<String> = env.iter().flat_map(|one| clean(std::slice::from_ref(one))).collect();
+    let targets = ticket.case.targets().iter().map(target);
+    let shown_targets: Vec<_> = targets.map(|(kind, name, access)| (kind, redact::text(&name), access)).collect();
+    let argv = clean(action.argv.words());
+    let cwd = redact::text(action.cwd.as_str());
+    let whole = argv == action.argv.words() && env == shown_env && cwd == action.cwd.as_str();
+    let claim = |claim: &Option<String>| text(&claim.as_deref().map(redact::text).unwrap_or_default());
+    keys.extend([
+        ("argv", Variant::from(argv)),
+        ("env", Variant::from(shown_env)),
+        ("cwd", text(&cwd)),
+        ("targets", Variant::from(shown_targets)),
+        ("agent", claim(&request.claims().agent)),
+        ("reason", claim(&request.claims().reason)),
+    ]);
+    if !whole {
+        keys.extend([("plan", text("")), ("receipt", text(""))]);
+    }
+    keys
+}
+
+fn of_ticket(ticket: &Ticket, may_touch: &str) -> Keys {
     let request = ticket.case.request();
     let (caller, claims) = (request.caller(), request.claims());
     let mut keys = of_case(&ticket.case);
@@ -125,14 +172,19 @@ pub(super) fn ran(ticket: &Ticket, ran: &Ran, said: &Receipt) -> Keys {
         ("duration_us", Variant::from(*duration_us)),
         ("cpu_us", Variant::from(*cpu_us)),
         ("peak_kib", Variant::from(*peak_kib)),
-        ("stdout", Variant::from(ran.output.stdout.preview.clone())),
-        ("stderr", Variant::from(ran.output.stderr.preview.clone())),
+        ("stdout", Variant::from(preview(&ran.output.stdout))),
+        ("stderr", Variant::from(preview(&ran.output.stderr))),
         ("receipt", text(&receipt(said))),
     ]);
     keys.extend(status(ended));
     keys.extend(stream(["stdout_sha256", "stdout_length", "stdout_truncated"], &ran.output.stdout.stream));
     keys.extend(stream(["stderr_sha256", "stderr_length", "stderr_truncated"], &ran.output.stderr.stream));
     keys
+}
+
+/// The beginning of what a job wrote, as text that acts on nothing. The bytes themselves reach a caller's descriptor.
+fn preview(captured: &Captured) -> Vec<u8> {
+    for_agent(&captured.preview, captured.stream.length, PREVIEW).into_bytes()
 }
 
 /// The exit status or the signal, whichever there is.

@@ -8,7 +8,7 @@ use countersign_core::request::MAX_REASON;
 use zbus::interface;
 use zbus::message::Header;
 
-use super::answers::{self, Keys};
+use super::answers::{self, Keys, Reader};
 use super::error::Result;
 use super::hall::{Hall, dialog_of};
 use crate::approve::words;
@@ -28,7 +28,7 @@ impl Approvals {
         let mut tickets = self.0.pipeline.tickets.unfinished();
         tickets.retain(|ticket| all || ticket.owner() == call.caller.uid);
         tickets.sort_unstable_by_key(|ticket| (ticket.asked, ticket.id()));
-        Ok(tickets.iter().map(|ticket| self.say(ticket)).collect())
+        Ok(tickets.iter().map(|ticket| self.say(ticket, &call.caller)).collect())
     }
 
     #[zbus(out_args("request"))]
@@ -36,7 +36,7 @@ impl Approvals {
         let call = self.0.enter(&header).await?;
         let ticket = self.0.ticket(id)?;
         self.0.see(&header, &call.caller, &ticket).await?;
-        Ok(self.say(&ticket))
+        Ok(self.say(&ticket, &call.caller))
     }
 
     async fn approve(&self, id: &str, digest: &str, #[zbus(header)] header: Header<'_>) -> Result<()> {
@@ -55,8 +55,9 @@ impl Approvals {
 }
 
 impl Approvals {
-    fn say(&self, ticket: &Ticket) -> Keys {
-        answers::ticket(ticket, &self.0.pipeline.may_touch(ticket))
+    fn say(&self, ticket: &Ticket, caller: &Caller) -> Keys {
+        let reader = if caller.uid == ticket.owner() { Reader::Owner } else { Reader::Other };
+        answers::ticket(ticket, &self.0.pipeline.may_touch(ticket), reader)
     }
 
     /// The waiting request of this id, if it is what the administrator saw. Who names no digest must see it in the
