@@ -49,7 +49,7 @@ fuzz: setup
 	fuzz/run $(FUZZ_SECONDS)
 
 # How long classifying takes, with its limits; a million random commands against the classifier's laws; and ten gibibytes of
-# output through the broker on a booted machine, beside sha256sum over a pipe.
+# output through the broker on a booted machine, beside sha256sum over a pipe; and what confining costs.
 bench: setup build
 	COUNTERSIGN_BINARIES=$(abspath $(RELEASE)) $(CARGO) bench --locked --package benches
 

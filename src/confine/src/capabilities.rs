@@ -8,6 +8,9 @@ use countersign_core::profile::CapabilityAllowance;
 
 use crate::{ConfineError, Layer, layer};
 
+/// Where the kernel shows the sets of this thread; each has its own.
+const STATUS: &str = "/proc/thread-self/status";
+
 /// The capabilities that remain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keep {
@@ -81,6 +84,7 @@ pub fn limit(keep: &Keep) -> Result<Layer, ConfineError> {
     for each in carried {
         caps::raise(None, CapSet::Ambient, *each).map_err(|error| failed(CapSet::Ambient, error))?;
     }
+    let text = std::fs::read_to_string(STATUS).map_err(ConfineError::CapabilitiesUnread)?;
     for (set, expected) in [
         (CapSet::Bounding, &kept),
         (CapSet::Permitted, &kept),
@@ -88,11 +92,29 @@ pub fn limit(keep: &Keep) -> Result<Layer, ConfineError> {
         (CapSet::Inheritable, carried),
         (CapSet::Ambient, carried),
     ] {
-        if read(set)? != *expected {
+        if shown(&text, set) != Some(mask(expected)) {
             return Err(ConfineError::CapabilitiesDiffer { set: name(set) });
         }
     }
     Ok(layer("capabilities", words(keep, &kept)))
+}
+
+/// A set as the kernel shows it (proc_pid_status(5)): one look for all five, and at capabilities too that are younger than
+/// the library.
+fn shown(status: &str, set: CapSet) -> Option<u64> {
+    let line = match set {
+        CapSet::Ambient => "CapAmb:",
+        CapSet::Bounding => "CapBnd:",
+        CapSet::Effective => "CapEff:",
+        CapSet::Inheritable => "CapInh:",
+        CapSet::Permitted => "CapPrm:",
+    };
+    let digits = status.lines().find_map(|text| text.strip_prefix(line))?;
+    u64::from_str_radix(digits.trim(), 16).ok()
+}
+
+fn mask(set: &CapsHashSet) -> u64 {
+    set.iter().fold(0, |mask, each| mask | each.bitmask())
 }
 
 /// What is there now, and what the profile allows and the broker itself was not given.
@@ -130,5 +152,31 @@ const fn name(set: CapSet) -> &'static str {
         CapSet::Effective => "effective",
         CapSet::Inheritable => "inheritable",
         CapSet::Permitted => "permitted",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_set_is_read_from_its_own_line_and_what_is_no_set_differs_from_every_set() {
+        let text = "Name:\tCapEff:\nCapInh:\t0000000000000001\nCapPrm:\t0000000000000002\nCapEff:\t0000000000000004\n\
+                    CapBnd:\t000001ffffffffff\nCapAmb:\t8000000000000000\n";
+        let sets = [CapSet::Inheritable, CapSet::Permitted, CapSet::Effective, CapSet::Bounding, CapSet::Ambient];
+        assert_eq!(sets.map(|set| shown(text, set)), [1, 2, 4, (1 << 41) - 1, 1 << 63].map(Some));
+        for broken in ["", "CapEff:\n", "CapEff:\t1ffffffffffffffff\n", "CapEff:\tx\n", " CapEff:\t0\n"] {
+            assert_eq!(shown(broken, CapSet::Effective), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_mask_has_the_bits_of_its_capabilities_and_the_kernel_shows_the_same() {
+        assert_eq!(mask(&CapsHashSet::new()), 0);
+        assert_eq!(mask(&[Capability::CAP_CHOWN, Capability::CAP_SYS_ADMIN].into()), 1 | 1 << 21);
+        let text = std::fs::read_to_string(STATUS).unwrap();
+        for set in [CapSet::Bounding, CapSet::Permitted, CapSet::Effective, CapSet::Inheritable, CapSet::Ambient] {
+            assert_eq!(shown(&text, set), Some(mask(&read(set).unwrap())), "{}", name(set));
+        }
     }
 }

@@ -26,6 +26,9 @@ pub enum ConfineError {
         #[source]
         error: caps::errors::CapsError,
     },
+    /// The kernel does not show the capabilities.
+    #[error("the capabilities could not be read back")]
+    CapabilitiesUnread(#[source] std::io::Error),
     /// The kernel shows other capabilities than were set.
     #[error("the {set} capabilities are not those that were set")]
     CapabilitiesDiffer {
@@ -70,7 +73,7 @@ impl ConfineError {
     pub const fn step(&self) -> &'static str {
         match self {
             Self::Credentials { .. } | Self::CredentialsDiffer => "credentials",
-            Self::Capabilities { .. } | Self::CapabilitiesDiffer { .. } => "capabilities",
+            Self::Capabilities { .. } | Self::CapabilitiesUnread(_) | Self::CapabilitiesDiffer { .. } => "capabilities",
             Self::NoNewPrivs(_) => "no-new-privs",
             Self::LandlockPath { .. } | Self::Landlock(_) | Self::LandlockTooOld => "landlock",
             Self::Compile(_) | Self::TooLong | Self::Seccomp(_) | Self::NotFiltered => "seccomp",
@@ -88,6 +91,7 @@ impl ConfineError {
                 nix::libc::ENOTSUP
             }
             Self::Capabilities { .. } => nix::libc::EPERM,
+            Self::CapabilitiesUnread(error) => of(error),
             Self::LandlockPath { error: ::landlock::PathFdError::OpenCall { source, .. }, .. } => of(source),
             Self::Seccomp(seccompiler::Error::Prctl(source) | seccompiler::Error::Seccomp(source)) => of(source),
             Self::LandlockPath { .. } | Self::Landlock(_) | Self::Compile(_) | Self::TooLong | Self::Seccomp(_) => {

@@ -6,13 +6,11 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, mkdirat, open, openat, statfs, unlinkat};
+use rustix::fs::{Mode, OFlags, mkdirat, open, openat, unlinkat};
 use rustix::io::Errno;
 
-/// The file system's magic number (`CGROUP2_SUPER_MAGIC`).
-const CGROUP2: u64 = 0x6367_7270;
 /// Where the unified tree is mounted: the hybrid layout, then the unified one.
 const MOUNTS: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
 /// The prefix of jobs' cgroups.
@@ -85,17 +83,19 @@ impl Unit {
     /// # Errors
     /// [`CgroupError`].
     pub(crate) fn of_this_process() -> Result<Self, CgroupError> {
-        let mount = MOUNTS.iter().map(Path::new).find(is_unified).ok_or(CgroupError::NoTree)?;
-        let own = fs::read_to_string("/proc/self/cgroup").map_err(file("reading /proc/self/cgroup"))?;
-        let place = place(&own).ok_or(CgroupError::NoPlace)?;
-        let unit = place.strip_suffix(LEAF).filter(|unit| unit.ends_with('/')).unwrap_or(place);
-        let path = mount.join(unit.trim_matches('/'));
-        let dir = open(&path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+        let read = |path, what| fs::read_to_string(path).map_err(file(what));
+        let mounts = read("/proc/self/mountinfo", "reading /proc/self/mountinfo")?;
+        let own = read("/proc/self/cgroup", "reading /proc/self/cgroup")?;
+        Self::at(&units_path(&mounts, &own)?)
+    }
+
+    fn at(path: &Path) -> Result<Self, CgroupError> {
+        let dir = open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
         let dir = dir.map_err(|errno| CgroupError::File { what: "opening the unit's cgroup", error: errno.into() })?;
         let mut unit = Self { dir, controllers: Controllers::default() };
-        unit.sweep(&path)?;
-        if is_delegated(&path) {
-            unit.controllers = unit.hand_down(&path)?;
+        unit.sweep(path)?;
+        if is_delegated(path) {
+            unit.controllers = unit.hand_down(path)?;
         }
         Ok(unit)
     }
@@ -113,8 +113,14 @@ impl Unit {
             unlinkat(&self.dir, &name, rustix::fs::AtFlags::REMOVEDIR).ok();
         }
         let group = group?;
-        let gives = group.limit(self.controllers, limits)?;
-        Ok((group, gives))
+        match group.limit(self.controllers, limits) {
+            Ok(gives) => Ok((group, gives)),
+            Err(error) => {
+                // Nothing was born in it. If it stays all the same, the next start of the launcher removes it.
+                drop(group.remove());
+                Err(error)
+            }
+        }
     }
 
     /// Whether the kernel can kill a cgroup of a job as a whole.
@@ -256,8 +262,22 @@ pub(crate) fn place(text: &str) -> Option<&str> {
     text.lines().find_map(|line| line.strip_prefix("0::"))
 }
 
-fn is_unified(path: &&Path) -> bool {
-    statfs(*path).is_ok_and(|found| u64::try_from(found.f_type) == Ok(CGROUP2))
+/// Where the unit's cgroup is to be seen, from the texts of `/proc/self/mountinfo` and `/proc/self/cgroup`.
+fn units_path(mountinfo: &str, own: &str) -> Result<PathBuf, CgroupError> {
+    let mount = MOUNTS.into_iter().find(|place| is_unified(mountinfo, place)).ok_or(CgroupError::NoTree)?;
+    let place = place(own).ok_or(CgroupError::NoPlace)?;
+    let unit = place.strip_suffix(LEAF).filter(|unit| unit.ends_with('/')).unwrap_or(place);
+    Ok(Path::new(mount).join(unit.trim_matches('/')))
+}
+
+/// Whether what is mounted there last is the unified tree (proc_pid_mountinfo(5): the fifth word, and the first after the
+/// dash).
+fn is_unified(mountinfo: &str, place: &str) -> bool {
+    let mut there = mountinfo.lines().filter_map(|line| {
+        let (mount, kind) = line.split_once(" - ")?;
+        (mount.split(' ').nth(4) == Some(place)).then(|| kind.starts_with("cgroup2 "))
+    });
+    there.next_back().unwrap_or(false)
 }
 
 /// PID 1 marks what it delegates, and stays away from what lies below.
@@ -271,14 +291,4 @@ fn file(what: &'static str) -> impl FnOnce(io::Error) -> CgroupError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_place_is_that_of_the_unified_tree_on_both_layouts() {
-        let hybrid = "9:name=systemd:/x\n4:memory:/system.slice\n0::/system.slice/countersignd.service\n";
-        assert_eq!(place(hybrid), Some("/system.slice/countersignd.service"));
-        assert_eq!(place("0::/\n"), Some("/"));
-        assert_eq!(place("4:memory:/\n"), None);
-    }
-}
+mod tests;

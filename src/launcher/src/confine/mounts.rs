@@ -125,11 +125,15 @@ pub(super) fn build(profile: &Profile, wanted: &Wanted<'_>) -> Result<View, Moun
         place.attach()?;
     }
     opened.extend(open);
+    let writable: Vec<CleanPath> =
+        protected.into_iter().filter(|place| is_writable(files.written, place, &opened)).collect();
+    let (covered, hidden) = (places::there(&writable)?, places::there(&hidden)?);
+    let absent = writable.len().saturating_sub(covered.len());
     // Where jobs mount, a copy of a directory would keep their mounts from the machine; they could undo covers anyway.
     let held = if profile.allows(CallSet::Mounts) {
         0
     } else {
-        anchors::hold(protected.iter().chain(&hidden), |place| is_writable(files.written, place, &opened))?
+        anchors::hold(covered.iter().chain(&hidden), |place| is_writable(files.written, place, &opened))?
     };
     let private = private::take(&files.private, wanted)?;
     scratch.attach()?;
@@ -137,7 +141,7 @@ pub(super) fn build(profile: &Profile, wanted: &Wanted<'_>) -> Result<View, Moun
     for directory in private {
         directory.attach(&scratch)?;
     }
-    let covered = cover(files.written, &protected, &opened)?;
+    let count_covered = cover(&covered)?;
     let masked = covers.mask(&scratch, &hidden)?;
     devices.attach(&scratch)?;
     let shared = machine.map_or(Ok(0), |machine| machine.rejoin())?;
@@ -145,8 +149,8 @@ pub(super) fn build(profile: &Profile, wanted: &Wanted<'_>) -> Result<View, Moun
     let mut gives = format!(
         "own namespace; {base} at the root; {count_opened} directories opened for targets; {} listed places writable; {count_private} private; {} places covered read-only and {} absent, {held} directories above held; {masked} places hidden",
         listed.len(),
-        covered.there,
-        covered.absent
+        count_covered,
+        absent
     );
     if shared > 0 {
         gives.push_str(&format!("; {shared} mounts shared with the machine"));
@@ -166,27 +170,17 @@ fn root_as_shown() -> Result<String, MountError> {
     Ok(if shown.is_empty() { "writable".to_owned() } else { shown.join(", ") })
 }
 
-/// Covers protected places wherever the view would be writable there.
-fn cover(written: Written, protected: &[CleanPath], opened: &[CleanPath]) -> Result<Covered, MountError> {
-    let mut covered = Covered::default();
-    for place in protected.iter().filter(|place| is_writable(written, place, opened)) {
-        let Some(found) = places::find(place)? else {
-            covered.absent = covered.absent.saturating_add(1);
-            continue;
-        };
+/// Covers protected places, and says how many.
+fn cover(protected: &[CleanPath]) -> Result<usize, MountError> {
+    let mut covered = 0_usize;
+    for place in protected {
+        let Some(found) = places::find(place)? else { continue };
         let tree = Tree::copy(&found, Recursive::Yes, place.as_str())?;
         tree.set(Attributes::READ_ONLY, Recursive::Yes)?;
         tree.attach(&found)?;
-        covered.there = covered.there.saturating_add(1);
+        covered = covered.saturating_add(1);
     }
     Ok(covered)
-}
-
-/// How many protected places were covered, and how many are not on this machine, where a job could make them.
-#[derive(Debug, Clone, Copy, Default)]
-struct Covered {
-    there: usize,
-    absent: usize,
 }
 
 /// The places that must stay as they are. Where nothing is writable nothing has to be covered.

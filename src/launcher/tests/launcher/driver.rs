@@ -33,6 +33,12 @@ use countersign_core::tier::{Ruling, Tier};
 use countersign_core::time::Moment;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
+// Named, because a measurement uses this file from another directory.
+#[path = "tree.rs"]
+mod tree;
+
+use tree::write_tree;
+
 static NEXT: AtomicU32 = AtomicU32::new(1);
 const CALLER: u32 = 4_242;
 /// Longer than anything here takes, shorter than a hang.
@@ -463,27 +469,4 @@ fn pids(cgroup: &Path) -> Vec<u32> {
 fn unified() -> PathBuf {
     let hybrid = Path::new("/sys/fs/cgroup/unified");
     if hybrid.exists() { hybrid.to_owned() } else { PathBuf::from("/sys/fs/cgroup") }
-}
-
-/// What an installation lays down, with a grant for the caller of these tests.
-fn write_tree(tree: &Path, settings: &str) {
-    let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policy");
-    for kind in ["rules", "profiles"] {
-        let to = tree.join("usr/share/countersign").join(kind);
-        fs::create_dir_all(&to).unwrap();
-        for entry in fs::read_dir(policy.join(kind)).unwrap().flatten() {
-            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-    }
-    let etc = tree.join("etc/countersign");
-    fs::create_dir_all(etc.join("grants.d")).unwrap();
-    fs::create_dir_all(tree.join("var/lib")).unwrap();
-    fs::write(etc.join("countersign.toml"), settings).unwrap();
-    let grant = format!("[[grant]]\nuid = {CALLER}\nceiling = 'T3'\nauto = 'T1'\n");
-    fs::write(etc.join("grants.d/50-test.toml"), grant).unwrap();
-    let host = |name: &str| fs::read_to_string(name).unwrap();
-    let passwd = format!("{}_countersign-observe:x:64242:64242:jobs:/:/usr/sbin/nologin\n", host("/etc/passwd"));
-    fs::write(tree.join("etc/passwd"), passwd).unwrap();
-    fs::write(tree.join("etc/group"), format!("{}_countersign-observe:x:64242:\n", host("/etc/group"))).unwrap();
-    fs::copy(env!("CARGO_BIN_EXE_countersign-launcher"), tree.join("launcher")).unwrap();
 }

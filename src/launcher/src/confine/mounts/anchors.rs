@@ -12,17 +12,12 @@ use super::tree::Tree;
 use super::{MountError, places};
 use crate::sys::Recursive;
 
-/// Holds the directories above the places that exist, as far as `writable` says that they could be moved. Says how many.
+/// Holds the directories above places that exist, as far as `writable` says that they could be moved. Says how many.
 pub(super) fn hold<'a>(
     held: impl Iterator<Item = &'a CleanPath>,
     writable: impl Fn(&CleanPath) -> bool,
 ) -> Result<usize, MountError> {
-    let mut above = BTreeSet::new();
-    for place in held {
-        if places::find(place)?.is_some() {
-            above.extend(parents(place).filter(&writable));
-        }
-    }
+    let above: BTreeSet<CleanPath> = held.flat_map(parents).filter(&writable).collect();
     let mut count = 0_usize;
     // In order: a directory before what lies in it, which is then looked up inside.
     for directory in above {

@@ -25,7 +25,19 @@ pub(super) fn find(path: &CleanPath) -> Result<Option<OwnedFd>, MountError> {
     }
 }
 
-/// The paths of the places that exist.
+/// Those of the paths at which something is. What is looked at later is found anew, for it may lie in another mount then;
+/// what is not there now, on most machines the most of them, needs no second look.
+pub(super) fn there(paths: &[CleanPath]) -> Result<Vec<CleanPath>, MountError> {
+    let mut found = Vec::new();
+    for path in paths {
+        if find(path)?.is_some() {
+            found.push(path.clone());
+        }
+    }
+    Ok(found)
+}
+
+/// The paths of the places, with patterns written out.
 pub(super) fn existing<'a>(places: impl Iterator<Item = &'a Place>) -> Result<Vec<CleanPath>, MountError> {
     let mut found = Vec::new();
     let mut listings = Listings::new();
