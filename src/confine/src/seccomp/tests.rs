@@ -119,6 +119,12 @@ fn looked_at() -> Vec<LookedAt> {
         ),
         (CallSet::KernelLog, libc::SYS_syslog, one(&[4, 5, 6, 7, 8]), one(&[0, 1, 2, 3, 9, 10])),
         (
+            CallSet::Processes,
+            libc::SYS_prlimit64,
+            vec![vec![1, 7, 0x1000], vec![4_711, 7, 0x1000], vec![4_711, 7, 1 << 40]],
+            vec![vec![0, 7, 0x1000], vec![4_711, 7, 0, 0x1000]],
+        ),
+        (
             CallSet::Nodes,
             libc::SYS_mknodat,
             vec![vec![0, 0, 0o020_600], vec![0, 0, 0o060_600]],
