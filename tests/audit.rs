@@ -57,6 +57,44 @@ print(len(rows))
     }
 
     #[test]
+    fn the_entries_that_are_asked_for_are_shown_and_no_others() -> anyhow::Result<()> {
+        let machine = with_entries()?;
+        machine.run_as(AGENT, ["countersign", "run", "--", "rm", "-rf", "/"])?;
+        let count = |words: &[&str]| -> anyhow::Result<usize> {
+            let all = ["countersign", "audit", "list"].iter().chain(words).copied();
+            Ok(machine.run(all)?.ok()?.stdout.lines().count())
+        };
+        let all = count(&[])?;
+        assert!(all >= 9, "start, load, three intents and results, one denial: {all}");
+        for (words, expected) in [
+            (&["--user", AGENT][..], 7),
+            (&["--user", AGENT, "--tier", "t0"], 6),
+            (&["--user", "nobody"], 0),
+            (&["--verdict", "deny"], 1),
+            (&["--code", "Denied", "--text", "RM"], 1),
+            (&["--text", "/etc/hostname"], 1),
+            (&["--since", "2026", "--user", AGENT], 7),
+            (&["--until", "2020-01-01"], 0),
+            (&["--last", "2"], 2),
+            (&["--user", AGENT, "-n", "1"], 1),
+        ] {
+            assert_eq!(count(words)?, expected, "{words:?}");
+        }
+        assert_ne!(machine.run(["countersign", "audit", "list", "--since", "yesterday"])?.code, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn an_export_is_verified_and_an_edited_one_is_not() -> anyhow::Result<()> {
+        let machine = with_entries()?;
+        machine.run(["sh", "-c", "countersign audit export > /root/log.jsonl"])?.ok()?;
+        machine.run(["countersign", "audit", "verify", "/root/log.jsonl"])?.ok()?;
+        machine.run(["sed", "-i", "s,/etc/hostname,/etc/hostnamf,", "/root/log.jsonl"])?.ok()?;
+        assert_eq!(machine.run(["countersign", "audit", "verify", "/root/log.jsonl"])?.code, 1);
+        Ok(())
+    }
+
+    #[test]
     fn the_store_itself_refuses_update_and_delete() -> anyhow::Result<()> {
         let machine = with_entries()?;
         for statement in ["update entries set body = body", "delete from entries"] {

@@ -3,10 +3,11 @@
 //! Enters: a log or a copy of one. Leaves: its entries, or whether they are as they were written. Needs nothing but
 //! the right to read the file.
 
+use std::io::{BufWriter, stdout};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use countersign_audit::{Direction, Log, Report, StoreError, Trust, verify as examine};
+use countersign_audit::{Direction, ExportError, Log, Report, StoreError, Trust, verify as examine};
 use countersign_core::argv::Argv;
 use countersign_core::record::{Entry, Record};
 use countersign_core::text::{sentence, shown, shown_argv};
@@ -14,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::anchors::{self, Findings, Vouched};
-use crate::cli::{EntryArgs, LOG, LogArgs, VerifyArgs};
+use crate::cli::{EntryArgs, ExportArgs, LOG, ListEntriesArgs, VerifyArgs};
 use crate::complaint::Complaint;
 use crate::{exit, print};
 
@@ -27,14 +28,31 @@ const MAX_WHO: usize = 64;
 /// The most bytes of one line of an entry, which is the whole of one field.
 const MAX_LINE: usize = 128 * 1_024;
 
-pub(crate) fn list(args: &LogArgs, json: bool) -> Result<u8, Complaint> {
-    let mut outcome = Ok(());
-    let visited = open(&args.db)?.each(Direction::Forward, |entry| {
-        outcome = if json { object(&entry).and_then(|object| print::json(&object)) } else { print::line(&row(&entry)) };
+pub(crate) fn list(args: &ListEntriesArgs, json: bool) -> Result<u8, Complaint> {
+    let path = &args.log.db;
+    let print = |entry: &Entry| if json { print::json(&object(entry)?) } else { print::line(&row(entry)) };
+    let (mut outcome, mut last) = (Ok(()), args.wanted.queue());
+    let visited = open(path)?.each(Direction::Forward, |entry| {
+        if args.wanted.has(&entry) {
+            outcome = last.take(entry).map_or(Ok(()), |entry| print(&entry));
+        }
         if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
-    visited.map_err(|error| unreadable(&args.db, &error))?;
-    outcome.map(|()| 0)
+    visited.map_err(|error| unreadable(path, &error))?;
+    outcome.and_then(|()| last.rest().try_for_each(|entry| print(&entry))).map(|()| 0)
+}
+
+pub(crate) fn export(args: &ExportArgs) -> Result<u8, Complaint> {
+    let paths = of_this_machine(&args.paths, &args.log.db);
+    let mut output = BufWriter::new(stdout().lock());
+    countersign_audit::export(&paths, &mut output).map_err(|error| match error {
+        ExportError::Output(error) => Complaint::from(error),
+        ExportError::Store(_) | ExportError::Damaged(_) | ExportError::Form(_) => {
+            let path = paths.first().copied().unwrap_or(&args.log.db);
+            Complaint::Log { path: path.display().to_string(), reason: error.to_string() }
+        }
+    })?;
+    Ok(0)
 }
 
 pub(crate) fn show(args: &EntryArgs, json: bool) -> Result<u8, Complaint> {
@@ -53,12 +71,7 @@ pub(crate) fn show(args: &EntryArgs, json: bool) -> Result<u8, Complaint> {
 }
 
 pub(crate) fn verify(args: &VerifyArgs, json: bool) -> Result<u8, Complaint> {
-    let mut paths: Vec<&Path> = args.paths.iter().map(PathBuf::as_path).collect();
-    if paths.is_empty() {
-        let log = args.log.db.as_path();
-        // The closed segments of this machine's log lie beside it.
-        paths.push(log.parent().filter(|_| log == Path::new(LOG)).unwrap_or(log));
-    }
+    let paths = of_this_machine(&args.paths, &args.log.db);
     let anchored = anchored(args)?;
     let trust = anchored.heads.iter().fold(trust(args)?, |trust, head| trust.with_head(*head));
     let failed = |error| unreadable(paths.first().copied().unwrap_or(&args.log.db), &error);
@@ -70,6 +83,15 @@ pub(crate) fn verify(args: &VerifyArgs, json: bool) -> Result<u8, Complaint> {
         anchored.anchors.iter().try_for_each(|anchor| print::line(sentence(&anchor.to_string(), MAX_LINE).as_str()))?;
     }
     Ok(if report.is_verified() && anchored.are_genuine() { 0 } else { exit::NO })
+}
+
+/// The given paths, or the log; the closed segments of this machine's lie beside it.
+fn of_this_machine<'a>(paths: &'a [PathBuf], log: &'a Path) -> Vec<&'a Path> {
+    if paths.is_empty() {
+        vec![log.parent().filter(|_| log == Path::new(LOG)).unwrap_or(log)]
+    } else {
+        paths.iter().map(PathBuf::as_path).collect()
+    }
 }
 
 /// What `--json` says.

@@ -189,12 +189,14 @@ pub(crate) struct DigestArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    /// Print the entries, oldest first
-    List(LogArgs),
+    /// Print the entries, or those that are asked for, oldest first
+    List(ListEntriesArgs),
     /// Print one entry in full
     Show(EntryArgs),
     /// Say whether every entry is as it was written (exit status 1 if not)
     Verify(VerifyArgs),
+    /// Print the log as JSON Lines, which `verify` reads too
+    Export(ExportArgs),
     /// Have the log signed as it is now, and print the signed checkpoint, to keep elsewhere
     Checkpoint,
     /// Print the proof that an entry is in the log, or check one (exit status 1 if it proves nothing)
@@ -239,6 +241,23 @@ pub(crate) struct LogArgs {
     /// The log to read
     #[arg(long, value_name = "PATH", default_value = LOG)]
     pub(crate) db: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListEntriesArgs {
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) wanted: crate::wanted::Wanted,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Directories, databases or closed segments of one log; by default the log of this machine
+    #[arg(value_name = "PATH", conflicts_with = "db")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
 }
 
 #[derive(Debug, Args)]

@@ -35,6 +35,7 @@ mod run;
 mod sheet;
 mod status;
 mod stdin;
+mod wanted;
 mod words;
 
 use std::process::ExitCode;
@@ -85,6 +86,7 @@ fn dispatch(cli: Cli) -> Result<u8, Complaint> {
         Command::Policy { command: PolicyCommand::Profiles(args) } => profile::list(&args, json),
         Command::Audit { command: AuditCommand::List(args) } => audit::list(&args, json),
         Command::Audit { command: AuditCommand::Show(args) } => audit::show(&args, json),
+        Command::Audit { command: AuditCommand::Export(args) } => audit::export(&args),
         Command::Audit { command: AuditCommand::Verify(args) } => audit::verify(&args, json),
         Command::Audit { command: AuditCommand::Checkpoint } => on_the_bus(proof::checkpoint(json)),
         Command::Audit { command: AuditCommand::Prove(args) } => match &args.check {
