@@ -15,7 +15,7 @@ DENY_VERSION := 0.20.2
 
 BINARIES := countersignd countersign-launcher countersign countersign-anchor
 
-.PHONY: build lacking deb rpm setup deny-tool test check demo install uninstall clean fuzz bench
+.PHONY: build lacking deb package rpm setup deny-tool test check demo install uninstall clean fuzz bench
 
 build:
 	$(CARGO) build --release --locked $(addprefix --bin ,$(BINARIES))
@@ -98,13 +98,17 @@ install:
 # A Debian package of what `make install` lays down, in the build directory.
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 STAGE = $(TARGET)/deb/countersign
-deb: build
+PACKAGES_TO = $(TARGET)
+deb: build package
+
+# The same of what is built already.
+package:
 	rm -rf $(STAGE)
 	$(MAKE) --silent install DESTDIR=$(STAGE)
 	install -D -m 644 packaging/deb/conffiles $(STAGE)/DEBIAN/conffiles
-	install -m 755 packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm $(STAGE)/DEBIAN/
+	install -m 755 packaging/deb/preinst packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm $(STAGE)/DEBIAN/
 	sed -e 's/@VERSION@/$(VERSION)/' -e "s/@ARCH@/$$(dpkg --print-architecture)/" packaging/deb/control.in > $(STAGE)/DEBIAN/control
-	dpkg-deb --root-owner-group --build $(STAGE) $(TARGET)/
+	dpkg-deb --root-owner-group --build $(STAGE) $(PACKAGES_TO)/
 
 # Needs rpmbuild.
 rpm: build

@@ -32,16 +32,29 @@ pub fn installed_with<'a>(path: &'static str, content: &'static str) -> Builder<
     })
 }
 
-/// `make install`, then what the README says comes after it; PID 1 and the bus have not started yet.
-fn install(root: &Path) -> Result<()> {
-    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+/// The directory of this checkout.
+#[must_use]
+pub fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The directory of the built binaries.
+///
+/// # Errors
+/// They are not built.
+pub fn binaries() -> Result<PathBuf> {
     let binaries =
-        std::env::var_os("COUNTERSIGN_BINARIES").map_or_else(|| checkout.join("target/release"), PathBuf::from);
+        std::env::var_os("COUNTERSIGN_BINARIES").map_or_else(|| checkout().join("target/release"), PathBuf::from);
     if !binaries.join("countersignd").exists() {
         bail!("{} has no countersignd: run `make build` first", binaries.display());
     }
-    let words = [format!("RELEASE={}", binaries.display()), format!("DESTDIR={}", root.display())];
-    host(&["make", "--silent", "-C", &checkout.display().to_string(), "install", &words[0], &words[1]])?;
+    Ok(binaries)
+}
+
+/// `make install`, then what the README says comes after it; PID 1 and the bus have not started yet.
+fn install(root: &Path) -> Result<()> {
+    let words = [format!("RELEASE={}", binaries()?.display()), format!("DESTDIR={}", root.display())];
+    host(&["make", "--silent", "-C", &checkout().display().to_string(), "install", &words[0], &words[1]])?;
     host(&["systemd-sysusers", &format!("--root={}", root.display())])?;
     host(&["systemd-tmpfiles", "--create", &format!("--root={}", root.display()), "countersign.conf"])?;
     host(&["chroot", &root.display().to_string(), "gpasswd", "--add", users::AGENT, "countersign"])

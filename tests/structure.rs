@@ -102,7 +102,7 @@ mod tests {
         ensure!(features.keys().collect::<Vec<_>>() == ["missing-layers"], "{features:?}: none by default");
         let makefile = read("Makefile")?;
         let enables = |line: &String| line.contains("features") || line.contains("lacking");
-        for target in ["build", "install", "deb", "rpm"] {
+        for target in ["build", "install", "package", "rpm"] {
             let lines = recipe(&makefile, target);
             ensure!(!lines.is_empty() && !lines.iter().any(enables), "{target}: {lines:?}");
         }
