@@ -36,7 +36,7 @@ mod tests {
     fn with_the_package() -> anyhow::Result<Machine> {
         let directory = tempfile::tempdir()?;
         let package = build(directory.path())?;
-        let put = move |root: &Path| Ok(std::fs::copy(&package, root.join(&PACKAGE[1..])).map(drop)?);
+        let put = move |root: &Path| Ok(std::fs::copy(&package, root.join(PACKAGE.trim_start_matches('/'))).map(drop)?);
         let machine = Machine::builder().before_boot(put).boot()?;
         machine.run(["dpkg", "--install", PACKAGE])?.ok()?;
         machine.run(["gpasswd", "--add", AGENT, "countersign"])?.ok()?;
