@@ -59,6 +59,12 @@ pub enum StoreError {
     /// What is asked for is in an earlier segment of the log.
     #[error("that is in an earlier segment of the log")]
     Earlier,
+    /// An entry is in a segment that was moved away.
+    #[error("entry {seq} is in a segment that is not here")]
+    Missing {
+        /// The entry.
+        seq: u64,
+    },
     /// A checkpoint was handed over that is not one of this log's tree.
     #[error("the checkpoint is not one of this log")]
     OtherTree,

@@ -14,6 +14,7 @@ mod base;
 mod error;
 mod journal;
 mod log;
+mod pages;
 mod place;
 mod schema;
 mod segment;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use error::{Flaw, StoreError};
 pub use log::{Direction, Log};
+pub use pages::{Extent, Pages};
 pub use place::DATABASE;
 pub use store::{Head, Store};
 pub use verify::{ExportError, NotTrusted, Report, Rule, Trust, export, verify};

@@ -328,7 +328,7 @@ pub(crate) fn open_intents(
     Ok(open)
 }
 
-fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
+pub(crate) fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
     let seq = number_of(row, 0);
     let parts = seq.zip(digest_of(row, 1)).zip(blob_of(row, 2));
     let Some(((seq, hash), body)) = parts else {

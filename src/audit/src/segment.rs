@@ -76,21 +76,30 @@ pub(crate) fn files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The closed segment in this directory that has this entry, open for reading; nothing if it was moved away.
-pub(crate) fn holding(directory: &Path, seq: u64) -> Result<Option<Connection>, StoreError> {
+/// The closed segment in this directory that has this entry; nothing if it was moved away, or was not closed yet.
+pub(crate) fn file_of(directory: &Path, seq: u64) -> Result<Option<PathBuf>, StoreError> {
     let failed = |error| StoreError::Copy(Arc::new(error));
     for entry in std::fs::read_dir(directory).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        let Some(name) = name.to_str().filter(|name| span(name).is_some_and(|span| span.contains(&seq))) else {
-            continue;
-        };
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(directory.join(name), flags)?;
-        connection.pragma_update(None, "trusted_schema", false)?;
-        return if schema::is_ours(&connection)? { Ok(Some(connection)) } else { Err(StoreError::Schema) };
+        if name.to_str().and_then(span).is_some_and(|span| span.contains(&seq)) {
+            return Ok(Some(directory.join(name)));
+        }
     }
     Ok(None)
+}
+
+/// The same, open for reading.
+pub(crate) fn holding(directory: &Path, seq: u64) -> Result<Option<Connection>, StoreError> {
+    let Some(file) = file_of(directory, seq)? else { return Ok(None) };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    if schema::is_ours(&connection)? { Ok(Some(connection)) } else { Err(StoreError::Schema) }
+}
+
+/// The number of a closed segment's first entry, as its name has it.
+pub(crate) fn first_of(file: &Path) -> Option<u64> {
+    file.file_name().and_then(|name| name.to_str()).and_then(span).map(|span| *span.start())
 }
 
 fn is_closed(name: &str) -> bool {

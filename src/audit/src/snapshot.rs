@@ -2,7 +2,8 @@
 //!
 //! A database without a journal is read where it lies, as something that does not change; afterwards it is looked at
 //! again, and if it did change the reading counts for nothing. One with a journal is copied, with its journal, into a
-//! private directory first, because SQLite would write beside it.
+//! private directory first, because SQLite would write beside it. Whoever only looks in ([`Snapshot::glimpse`]) reads
+//! beside the writer instead, as long as there is one: a copy for each look would cost more than the look.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -10,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -19,6 +21,8 @@ use crate::place::DATABASE;
 
 /// How often a log that moves under our eyes is tried.
 const ATTEMPTS: usize = 8;
+/// How long a look waits for a writer that opens or closes the log.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The log at one moment.
 #[derive(Debug)]
@@ -27,27 +31,55 @@ pub(crate) struct Snapshot {
     journal: Journal,
     files: Files,
     seen: Facts,
-    /// Removed with the snapshot; after `connection`, which is declared before it.
-    copy: Option<tempfile::TempDir>,
+    manner: Manner,
+}
+
+/// How the log is read.
+#[derive(Debug)]
+enum Manner {
+    /// Where it lies, as something that does not change.
+    Still,
+    /// Beside its writer, by SQLite's own rules. It keeps the writer from closing the segment.
+    Beside,
+    /// As a copy, which is removed with the snapshot; after `connection`, which is declared before it.
+    Copied(tempfile::TempDir),
 }
 
 #[derive(Debug)]
 struct Files {
     database: PathBuf,
     journal: PathBuf,
+    /// What SQLite keeps beside a journal while somebody has the database open.
+    index: PathBuf,
 }
 
 /// What changes when somebody writes a file: device, inode, size, and the times of change.
 type FileFacts = Option<(u64, u64, u64, i64, i64, i64, i64)>;
 type Facts = (FileFacts, FileFacts);
 
+/// What tells whether a log was written since, without opening it: device, inode, size and time of each of its files. Not
+/// when something else about them changed: SQLite gives the journal back to its owner each time root looks at it.
+pub(crate) type Written = [Option<(u64, u64, u64, i64, i64)>; 2];
+
+/// What a log was written like last.
+pub(crate) fn written(database: &Path) -> Result<Written, StoreError> {
+    let (database, journal) = Files::of(database)?.facts().map_err(failed)?;
+    let content = |facts: FileFacts| facts.map(|(device, inode, size, at, nanos, ..)| (device, inode, size, at, nanos));
+    Ok([content(database), content(journal)])
+}
+
+pub(crate) fn failed(error: io::Error) -> StoreError {
+    StoreError::Copy(Arc::new(error))
+}
+
+/// The size in bytes of a database with its journal.
+pub(crate) fn bytes_of(database: &Path) -> Result<u64, StoreError> {
+    Ok(written(database)?.iter().flatten().fold(0, |sum, (_, _, size, ..)| sum.saturating_add(*size)))
+}
+
 impl Snapshot {
     pub(crate) fn take(path: &Path) -> Result<Self, StoreError> {
-        let failed = |error: io::Error| StoreError::Copy(Arc::new(error));
-        let database = if path.is_dir() { path.join(DATABASE) } else { path.to_owned() };
-        let mut journal = database.clone().into_os_string();
-        journal.push("-wal");
-        let files = Files { database: std::path::absolute(database).map_err(failed)?, journal: journal.into() };
+        let files = Files::of(&if path.is_dir() { path.join(DATABASE) } else { path.to_owned() })?;
         for _ in 0..ATTEMPTS {
             let seen = files.facts().map_err(failed)?;
             let (copy, journal) = files.copy().map_err(failed)?;
@@ -55,9 +87,24 @@ impl Snapshot {
                 continue;
             }
             let connection = connect(copy.as_ref().map_or(&files.database, |(_, file)| file), copy.is_some())?;
-            return Ok(Self { connection, journal, files, seen, copy: copy.map(|(directory, _)| directory) });
+            let manner = copy.map_or(Manner::Still, |(directory, _)| Manner::Copied(directory));
+            return Ok(Self { connection, journal, files, seen, manner });
         }
         Err(StoreError::Moving)
+    }
+
+    /// The log for a short look at what is in it: beside its writer if there is one, and otherwise like [`Self::take`].
+    pub(crate) fn glimpse(database: &Path) -> Result<Self, StoreError> {
+        let files = Files::of(database)?;
+        if !files.is_journalled().map_err(failed)? || !files.index.exists() {
+            return Self::take(database);
+        }
+        let seen = files.facts().map_err(failed)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&files.database, flags)?;
+        connection.busy_timeout(PATIENCE)?;
+        guard(&connection)?;
+        Ok(Self { connection, journal: Journal::Whole, files, seen, manner: Manner::Beside })
     }
 
     pub(crate) const fn connection(&self) -> &Connection {
@@ -71,23 +118,49 @@ impl Snapshot {
 
     /// Whether what was read so far was one and the same log all the time.
     pub(crate) fn held_still(&self) -> bool {
-        self.copy.is_some() || self.files.facts().is_ok_and(|now| now == self.seen)
+        match self.manner {
+            Manner::Beside => true,
+            Manner::Copied(ref copy) => copy.path().is_dir(),
+            Manner::Still => self.files.facts().is_ok_and(|now| now == self.seen),
+        }
+    }
+
+    /// Whether the writer notices that it is open.
+    pub(crate) const fn is_in_the_way(&self) -> bool {
+        match self.manner {
+            Manner::Beside => true,
+            Manner::Still | Manner::Copied(_) => false,
+        }
     }
 }
 
 impl Files {
+    fn of(database: &Path) -> Result<Self, StoreError> {
+        let database = std::path::absolute(database).map_err(failed)?;
+        let beside = |end: &str| {
+            let mut name = database.clone().into_os_string();
+            name.push(end);
+            PathBuf::from(name)
+        };
+        Ok(Self { journal: beside("-wal"), index: beside("-shm"), database })
+    }
+
+    /// Whether the journal holds anything.
+    fn is_journalled(&self) -> io::Result<bool> {
+        match File::open(&self.journal) {
+            Ok(mut file) => Ok(file.read(&mut [0])? > 0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn facts(&self) -> io::Result<Facts> {
         Ok((facts(&self.database)?, facts(&self.journal)?))
     }
 
     /// Copies database and journal if the journal holds anything.
     fn copy(&self) -> io::Result<(Option<(tempfile::TempDir, PathBuf)>, Journal)> {
-        let holds = match File::open(&self.journal) {
-            Ok(mut file) => file.read(&mut [0])? > 0,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => return Err(error),
-        };
-        if !holds {
+        if !self.is_journalled()? {
             return Ok((None, Journal::Empty));
         }
         let directory = tempfile::Builder::new().prefix("countersign-").tempdir()?;
@@ -118,9 +191,15 @@ fn connect(database: &Path, private: bool) -> Result<Connection, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
         Connection::open_with_flags(format!("file:{}?immutable=1", escaped(database)), flags)?
     };
+    guard(&connection)?;
+    Ok(connection)
+}
+
+/// What is read may have been made by anybody.
+fn guard(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
-    Ok(connection)
+    Ok(())
 }
 
 /// The path as part of a URI: everything but plain characters by number.

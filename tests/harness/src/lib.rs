@@ -43,4 +43,5 @@ pub use machine::{Machine, Running};
 pub use polkit::{Answer, Attended};
 pub use process::{Output, Process};
 pub use pty::Terminal;
+pub use rustix::process::Signal;
 pub use stream::Stream;

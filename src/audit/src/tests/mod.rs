@@ -10,6 +10,7 @@ mod flips;
 mod forged;
 mod full;
 mod handover;
+mod pages;
 mod power;
 mod segment;
 mod store;

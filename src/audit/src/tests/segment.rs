@@ -14,17 +14,17 @@ use countersign_core::tree::{ProveError, verify_consistency, verify_inclusion};
 use super::{State, denied, intent, stamp, start};
 use crate::{Log, Store, StoreError, Writer};
 
-const FOUR: NonZeroU64 = NonZeroU64::new(4).unwrap();
+pub(super) const FOUR: NonZeroU64 = NonZeroU64::new(4).unwrap();
 
 /// Adds entries and closes the segment over them.
-fn close(store: &mut Store, count: u128) {
+pub(super) fn close(store: &mut Store, count: u128) {
     store.append(&(0..count).map(denied).collect::<Vec<_>>()).unwrap();
     let head = store.tree();
     store.keep(&head, &format!("signed {}", head.size)).unwrap();
     assert!(store.close_segment(FOUR).unwrap());
 }
 
-fn names(state: &State) -> Vec<String> {
+pub(super) fn names(state: &State) -> Vec<String> {
     let names = fs::read_dir(state.path()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = names.filter(|name| !name.ends_with("-wal") && !name.ends_with("-shm")).collect();
     names.sort();

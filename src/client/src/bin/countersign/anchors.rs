@@ -73,10 +73,7 @@ impl std::fmt::Display for Vouched {
 
 /// Looks at every answer of every anchor.
 pub(crate) fn findings(config: &Path, answers: &Path) -> Result<Findings, Complaint> {
-    let unusable =
-        |error: &dyn std::fmt::Display| Complaint::usage(format!("{} cannot be used: {error}.", config.display()));
-    let text = fs::read_to_string(config).map_err(|error| unusable(&error))?;
-    let anchors = Anchors::parse(&text).map_err(|error| unusable(&error))?;
+    let anchors = read(config)?;
     let mut findings = Findings::default();
     for authority in &anchors.authorities {
         findings.take(authority.name.as_str(), &answers.join(authority.name.as_str()), |shelf, size| {
@@ -89,6 +86,38 @@ pub(crate) fn findings(config: &Path, answers: &Path) -> Result<Findings, Compla
         })?;
     }
     Ok(findings)
+}
+
+/// What is kept of one anchor's answers. Nobody looked whether they are genuine.
+#[derive(Debug, Serialize)]
+pub(crate) struct Kept {
+    /// Its name.
+    pub(crate) anchor: String,
+    /// How many answers there are.
+    pub(crate) answers: usize,
+    /// How many entries the newest of them covers; 0 if there is none.
+    pub(crate) entries: u64,
+}
+
+/// Counts the answers of every anchor, without looking into them.
+pub(crate) fn kept(config: &Path, answers: &Path) -> Result<Vec<Kept>, Complaint> {
+    let anchors = read(config)?;
+    let authorities = anchors.authorities.iter().map(|authority| (authority.name.as_str(), Some(TIMESTAMP)));
+    let witnesses = anchors.witnesses.iter().map(|witness| (witness.name.as_str(), None));
+    let count = |(name, ending): (&str, Option<&str>)| {
+        let shelf = answers.join(name);
+        let mut sizes = sizes(&shelf)?;
+        sizes.retain(|size| ending.is_none_or(|ending| shelf.join(file_name(*size, ending)).exists()));
+        Ok(Kept { anchor: name.to_owned(), answers: sizes.len(), entries: sizes.last().copied().unwrap_or(0) })
+    };
+    authorities.chain(witnesses).map(count).collect()
+}
+
+fn read(config: &Path) -> Result<Anchors, Complaint> {
+    let unusable =
+        |error: &dyn std::fmt::Display| Complaint::usage(format!("{} cannot be used: {error}.", config.display()));
+    let text = fs::read_to_string(config).map_err(|error| unusable(&error))?;
+    Anchors::parse(&text).map_err(|error| unusable(&error))
 }
 
 /// An answer: the head that it vouches for, and when it was given; or why it is not genuine.

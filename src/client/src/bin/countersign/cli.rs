@@ -191,6 +191,10 @@ pub(crate) struct DigestArgs {
 pub(crate) enum AuditCommand {
     /// Print the entries, or those that are asked for, oldest first
     List(ListEntriesArgs),
+    /// Print the last entries, and with -f those that come
+    Tail(TailArgs),
+    /// Count the entries, or those that are asked for, and say how far they are signed
+    Stats(ListEntriesArgs),
     /// Print one entry in full
     Show(EntryArgs),
     /// Say whether every entry is as it was written (exit status 1 if not)
@@ -245,6 +249,17 @@ pub(crate) struct LogArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListEntriesArgs {
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) wanted: crate::wanted::Wanted,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TailArgs {
+    /// Go on with every entry that comes, until interrupted
+    #[arg(short, long)]
+    pub(crate) follow: bool,
     #[command(flatten)]
     pub(crate) log: LogArgs,
     #[command(flatten)]

@@ -22,6 +22,7 @@ mod decide;
 mod diff;
 mod digest;
 mod ended;
+mod entries;
 mod exit;
 mod explain;
 mod lines;
@@ -33,6 +34,7 @@ mod requests;
 mod rotate;
 mod run;
 mod sheet;
+mod stats;
 mod status;
 mod stdin;
 mod wanted;
@@ -80,41 +82,43 @@ fn dispatch(cli: Cli) -> Result<u8, Complaint> {
     match cli.command {
         Command::Policy { command: PolicyCommand::Explain(args) } => explain::explain(&args, json),
         Command::Policy { command: PolicyCommand::Check(args) } => check::check(&args, json),
-        Command::Policy { command: PolicyCommand::Diff(args) } => on_the_bus(diff::diff(&args, json)),
+        Command::Policy { command: PolicyCommand::Diff(args) } => awaited(diff::diff(&args, json)),
         Command::Policy { command: PolicyCommand::Test(args) } => check::test(&args, json),
         Command::Policy { command: PolicyCommand::Profile(args) } => profile::show(&args, json),
         Command::Policy { command: PolicyCommand::Profiles(args) } => profile::list(&args, json),
-        Command::Audit { command: AuditCommand::List(args) } => audit::list(&args, json),
-        Command::Audit { command: AuditCommand::Show(args) } => audit::show(&args, json),
+        Command::Audit { command: AuditCommand::List(args) } => entries::list(&args, json),
+        Command::Audit { command: AuditCommand::Tail(args) } => awaited(entries::tail(&args, json)),
+        Command::Audit { command: AuditCommand::Stats(args) } => stats::stats(&args, json),
+        Command::Audit { command: AuditCommand::Show(args) } => entries::show(&args, json),
         Command::Audit { command: AuditCommand::Export(args) } => audit::export(&args),
         Command::Audit { command: AuditCommand::Verify(args) } => audit::verify(&args, json),
-        Command::Audit { command: AuditCommand::Checkpoint } => on_the_bus(proof::checkpoint(json)),
+        Command::Audit { command: AuditCommand::Checkpoint } => awaited(proof::checkpoint(json)),
         Command::Audit { command: AuditCommand::Prove(args) } => match &args.check {
             Some(file) => proof::check(&args, file, json),
-            None => on_the_bus(proof::prove(&args, json)),
+            None => awaited(proof::prove(&args, json)),
         },
         Command::Audit { command: AuditCommand::Key } => proof::key(json),
         Command::Audit { command: AuditCommand::RotateKey(args) } => rotate::rotate(&args, json),
         Command::Digest(args) => digest::digest(&args, json),
         Command::Clear(args) => clear::clear(&args, json),
-        Command::Run(args) => on_the_bus(run::run(args, json)),
-        Command::Plan(args) => on_the_bus(plan::plan(args, json)),
-        Command::Requests(args) => on_the_bus(requests::list(args, json)),
-        Command::Show(args) => on_the_bus(requests::show(args, json)),
-        Command::Cancel(args) => on_the_bus(requests::cancel(args, json)),
-        Command::Approve(args) => on_the_bus(decide::approve(args, json)),
-        Command::Refuse(args) => on_the_bus(decide::refuse(args, json)),
-        Command::Status => on_the_bus(status::status(json)),
-        Command::Hold(args) => on_the_bus(control::hold(args, json)),
-        Command::Resume(args) => on_the_bus(control::resume(args, json)),
-        Command::Reload => on_the_bus(control::reload(json)),
-        Command::Taint { command: TaintCommand::Mark } => on_the_bus(control::mark(json)),
-        Command::Taint { command: TaintCommand::Clear(args) } => on_the_bus(control::clear_taint(args, json)),
-        Command::Stop(args) => on_the_bus(status::stop(args, json)),
+        Command::Run(args) => awaited(run::run(args, json)),
+        Command::Plan(args) => awaited(plan::plan(args, json)),
+        Command::Requests(args) => awaited(requests::list(args, json)),
+        Command::Show(args) => awaited(requests::show(args, json)),
+        Command::Cancel(args) => awaited(requests::cancel(args, json)),
+        Command::Approve(args) => awaited(decide::approve(args, json)),
+        Command::Refuse(args) => awaited(decide::refuse(args, json)),
+        Command::Status => awaited(status::status(json)),
+        Command::Hold(args) => awaited(control::hold(args, json)),
+        Command::Resume(args) => awaited(control::resume(args, json)),
+        Command::Reload => awaited(control::reload(json)),
+        Command::Taint { command: TaintCommand::Mark } => awaited(control::mark(json)),
+        Command::Taint { command: TaintCommand::Clear(args) } => awaited(control::clear_taint(args, json)),
+        Command::Stop(args) => awaited(status::stop(args, json)),
     }
 }
 
-fn on_the_bus(work: impl Future<Output = Result<u8, Complaint>>) -> Result<u8, Complaint> {
+fn awaited(work: impl Future<Output = Result<u8, Complaint>>) -> Result<u8, Complaint> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|source| Complaint::System { what: "no event loop could be made", source })?.block_on(work)
 }

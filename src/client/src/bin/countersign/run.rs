@@ -136,7 +136,7 @@ async fn announced(broker: &Broker, id: &str) {
 }
 
 /// Returns when somebody wants this program to end. A signal that cannot be listened for keeps its own effect.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     let mut listening =
         [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(|kind| signal(kind).ok());
     let [interrupt, terminate, hangup] = &mut listening;

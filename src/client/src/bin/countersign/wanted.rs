@@ -1,19 +1,15 @@
 //! Wanted: which entries of the log are asked for.
 //!
-//! Enters: the words after `audit list`, and entries. Leaves: whether an entry is one of those. Times are compared as text:
+//! Enters: the words after `audit list`, `tail` or `stats`, and entries. Leaves: whether an entry is one of those. Times are compared as text:
 //! RFC 3339 in UTC sorts as time does, so any beginning of one is a time too. It must never hide what it cannot read: an entry
 //! that is no record is wanted, whatever is asked.
 
-use std::collections::VecDeque;
 use std::str::FromStr;
 
 use clap::Args;
 use countersign_core::record::{Entry, Record};
 use serde::Serialize;
 use serde_json::Value;
-
-/// The most entries of `--last`, which are in memory at a time.
-const MAX_LAST: u32 = 100_000;
 
 /// Which entries.
 #[derive(Debug, Default, Args)]
@@ -43,8 +39,8 @@ pub(crate) struct Wanted {
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
     /// The last so many of them only
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_LAST)))]
-    last: Option<u32>,
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) last: Option<u64>,
 }
 
 /// The beginning of a time in the form of RFC 3339, in UTC.
@@ -95,35 +91,6 @@ impl Wanted {
         caller.is_some_and(|caller| caller.user == *user || caller.uid.get().to_string() == *user)
             || record.who.as_ref().is_some_and(|who| who == user)
     }
-
-    /// Keeps only the last of what is shown to it, if that was asked for; what is not kept comes back at once.
-    pub(crate) fn queue<T>(&self) -> Last<T> {
-        Last { most: self.last.and_then(|most| usize::try_from(most).ok()), kept: VecDeque::new() }
-    }
-}
-
-/// The last few of a row of things.
-#[derive(Debug)]
-pub(crate) struct Last<T> {
-    most: Option<usize>,
-    kept: VecDeque<T>,
-}
-
-impl<T> Last<T> {
-    /// Takes one; gives it back if every one is wanted.
-    pub(crate) fn take(&mut self, thing: T) -> Option<T> {
-        let Some(most) = self.most else { return Some(thing) };
-        if self.kept.len() >= most {
-            self.kept.pop_front();
-        }
-        self.kept.push_back(thing);
-        None
-    }
-
-    /// What was kept, in order.
-    pub(crate) fn rest(self) -> impl Iterator<Item = T> {
-        self.kept.into_iter()
-    }
 }
 
 /// Whether a field has this word, or no word is asked for. Case is of no meaning.
@@ -173,19 +140,6 @@ mod tests {
         assert!(of(day, day, first) && of(day, day, last) && !of(day, day, next));
         assert!(!of(Some("2026-11-22"), None, last) && of(Some("2026-11-22"), None, next));
         assert!(of(None, None, first) && !of(None, Some("2026-11-20"), first));
-    }
-
-    #[test]
-    fn only_the_last_are_kept_and_in_order() {
-        let of = |last| {
-            let mut queue = Wanted { last, ..Wanted::default() }.queue();
-            let at_once: Vec<u32> = (1..=5).filter_map(|n| queue.take(n)).collect();
-            (at_once, queue.rest().collect::<Vec<u32>>())
-        };
-        assert_eq!(of(None), (vec![1, 2, 3, 4, 5], vec![]));
-        assert_eq!(of(Some(2)), (vec![], vec![4, 5]));
-        assert_eq!(of(Some(5)), (vec![], vec![1, 2, 3, 4, 5]));
-        assert_eq!(of(Some(6)), (vec![], vec![1, 2, 3, 4, 5]));
     }
 
     #[test]
