@@ -1,4 +1,4 @@
-//! Promise: the log can be followed and counted while the broker writes it, over closed segments and restarts, and reading
+//! Promise: the log can be followed, counted and saved while the broker writes it, over closed segments and restarts, and reading
 //! is in nobody's way. SEC-10.
 
 #[cfg(test)]
@@ -93,6 +93,49 @@ mod tests {
         for user in [AGENT, harness::users::STRANGER] {
             assert_ne!(machine.run_as(user, ["countersign", "audit", "tail"])?.code, 0, "{user}");
         }
+        Ok(())
+    }
+
+    /// What root keeps elsewhere: the key, and a checkpoint of now.
+    fn keep(machine: &Machine) -> Result<()> {
+        let script = "countersign audit key > /root/key && countersign audit checkpoint > /root/checkpoint";
+        machine.run(["sh", "-c", script])?.ok()?;
+        Ok(())
+    }
+
+    fn verified(machine: &Machine, directory: &str) -> Result<()> {
+        let known = ["--key", "/root/key", "--checkpoint", "/root/checkpoint"];
+        machine.run(["countersign", "audit", "verify", directory].into_iter().chain(known))?.ok()?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_backup_is_whole_while_the_broker_writes_or_it_is_not_there() -> Result<()> {
+        let machine = machine()?;
+        close(&machine)?;
+        keep(&machine)?;
+        let load = "while :; do countersign run -- cat /etc/hosts > /dev/null; done";
+        let load = machine.spawn_as(AGENT, ["sh", "-c", load])?;
+        for number in 0..5 {
+            let directory = format!("/root/saved-{number}");
+            machine.run(["countersign", "audit", "backup", &directory])?.ok()?;
+            verified(&machine, &directory)?;
+        }
+        // Killed at any moment: a whole backup of that name, or none.
+        let script = "for ms in 1 2 4 6 8 10 12 14 16 18 20 25 30 40 50 60; do \
+            timeout -s KILL 0.0$(printf %02d $ms) countersign audit backup /root/killed-$ms; done 2>/dev/null; :";
+        machine.run(["sh", "-c", script])?.ok()?;
+        load.kill()?;
+        let left = machine.run(["sh", "-c", "ls -d /root/killed-* 2>/dev/null || :"])?.ok()?.stdout;
+        for directory in left.lines() {
+            verified(&machine, directory)?;
+        }
+        let modes = machine.run(["sh", "-c", "stat -c '%a %U' /root/saved-0 /root/saved-0/* | sort -u"])?.ok()?.stdout;
+        assert_eq!(modes, "600 root\n700 root\n");
+        let again = machine.run(["countersign", "audit", "backup", "/root/saved-0"])?;
+        assert_eq!(again.code, 120, "{again:?}");
+        assert_ne!(machine.run_as(AGENT, ["countersign", "audit", "backup", "/tmp/mine"])?.code, 0);
+        verified(&machine, "/var/lib/countersign")?;
         Ok(())
     }
 

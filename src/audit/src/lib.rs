@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod backup;
 mod base;
 mod error;
 mod journal;
@@ -27,6 +28,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use backup::{BackupError, Saved, backup};
 pub use error::{Flaw, StoreError};
 pub use log::{Direction, Log};
 pub use pages::{Extent, Pages};

@@ -61,14 +61,20 @@ pub(crate) fn recover(opened: &OwnedFd) -> Result<(), StoreError> {
     }
 }
 
-/// The files of a log in this directory, oldest first.
-pub(crate) fn files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// The closed segments in this directory, oldest first.
+pub(crate) fn closed(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let name = entry?.file_name();
         files.extend(name.to_str().filter(|name| is_closed(name)).map(|name| directory.join(name)));
     }
     files.sort();
+    Ok(files)
+}
+
+/// The files of a log in this directory, oldest first.
+pub(crate) fn files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = closed(directory)?;
     let growing = directory.join(DATABASE);
     if growing.exists() || files.is_empty() {
         files.push(growing);

@@ -6,7 +6,7 @@ use countersign_core::note::{Name, SigningKey};
 use super::{State, denied};
 use crate::{Report, Rule, Trust, verify};
 
-fn key(seed: u8) -> SigningKey {
+pub(super) fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(Name::new("log.example/handover").unwrap(), &[seed; 32])
 }
 

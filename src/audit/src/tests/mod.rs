@@ -6,6 +6,7 @@
     reason = "a test may count, and panics anyway"
 )]
 
+mod backup;
 mod flips;
 mod forged;
 mod full;

@@ -1,4 +1,4 @@
-//! `audit verify`, `audit export`: the log as a whole, without the broker.
+//! `audit verify`, `audit export`, `audit backup`: the log as a whole, without the broker.
 //!
 //! Enters: a log or a copy of one. Leaves: whether its entries are as they were written, or all of them. Needs nothing but
 //! the right to read the files.
@@ -6,12 +6,13 @@
 use std::io::{BufWriter, stdout};
 use std::path::{Path, PathBuf};
 
-use countersign_audit::{ExportError, Report, StoreError, Trust, verify as examine};
+use countersign_audit::{BackupError, ExportError, Report, StoreError, Trust, verify as examine};
 use countersign_core::text::sentence;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::anchors::{self, Findings, Vouched};
-use crate::cli::{ExportArgs, LOG, VerifyArgs};
+use crate::cli::{BackupArgs, ExportArgs, LOG, VerifyArgs};
 use crate::complaint::Complaint;
 use crate::{exit, print};
 
@@ -28,6 +29,24 @@ pub(crate) fn export(args: &ExportArgs) -> Result<u8, Complaint> {
             Complaint::Log { path: path.display().to_string(), reason: error.to_string() }
         }
     })?;
+    Ok(0)
+}
+
+/// Saves the log to a new directory.
+pub(crate) fn backup(args: &BackupArgs, json: bool) -> Result<u8, Complaint> {
+    let (log, to) = (whole(&args.log.db), &args.directory);
+    let saved = countersign_audit::backup(log, to).map_err(|error| match error {
+        BackupError::Log(error) => unreadable(log, &error),
+        BackupError::There(_) => Complaint::usage(format!("{error}.")),
+        BackupError::Output { error, .. } => Complaint::System { what: "The backup cannot be written", source: error },
+    })?;
+    let (head, segments, place) = (saved.head, saved.segments, to.display().to_string());
+    if json {
+        print::json(&json!({ "directory": place, "entries": head.seq, "head": head.hash, "segments": segments }))?;
+    } else {
+        let says = format!("saved: {} entries, head {}, in {segments} segments, to {place}", head.seq, head.hash);
+        print::line(sentence(&says, MAX_LINE).as_str())?;
+    }
     Ok(0)
 }
 

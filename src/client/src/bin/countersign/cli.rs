@@ -201,6 +201,8 @@ pub(crate) enum AuditCommand {
     Verify(VerifyArgs),
     /// Print the log as JSON Lines, which `verify` reads too
     Export(ExportArgs),
+    /// Save the log, with its closed segments, to a new directory, while the broker writes it
+    Backup(BackupArgs),
     /// Have the log signed as it is now, and print the signed checkpoint, to keep elsewhere
     Checkpoint,
     /// Print the proof that an entry is in the log, or check one (exit status 1 if it proves nothing)
@@ -264,6 +266,15 @@ pub(crate) struct TailArgs {
     pub(crate) log: LogArgs,
     #[command(flatten)]
     pub(crate) wanted: crate::wanted::Wanted,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The directory, which is made
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
 }
 
 #[derive(Debug, Args)]

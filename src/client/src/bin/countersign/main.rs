@@ -91,6 +91,7 @@ fn dispatch(cli: Cli) -> Result<u8, Complaint> {
         Command::Audit { command: AuditCommand::Stats(args) } => stats::stats(&args, json),
         Command::Audit { command: AuditCommand::Show(args) } => entries::show(&args, json),
         Command::Audit { command: AuditCommand::Export(args) } => audit::export(&args),
+        Command::Audit { command: AuditCommand::Backup(args) } => audit::backup(&args, json),
         Command::Audit { command: AuditCommand::Verify(args) } => audit::verify(&args, json),
         Command::Audit { command: AuditCommand::Checkpoint } => awaited(proof::checkpoint(json)),
         Command::Audit { command: AuditCommand::Prove(args) } => match &args.check {
