@@ -247,6 +247,10 @@ mod tests {
         let mut client = ask(&machine, &["systemctl", "restart", &long])?;
         let id = the_waiting(&machine)?;
         let words = ["countersign", "approve", &id];
+        let unnamed = ["busctl", "--json=short", "call", "org.countersign.Broker1", "/org/countersign/Broker1"];
+        let approve = ["org.countersign.Broker1.Approvals", "Approve", "ss", &id, ""];
+        let blind = machine.run(unnamed.iter().chain(&approve).copied())?;
+        assert!(blind.code != 0 && blind.stderr.contains("name its digest"), "{blind:?}");
         let mut attended = machine.command(ADMIN, words)?.attended()?;
         let first = attended.dialog()?;
         assert!(first.contains("org.countersign.inspect"), "to look at it comes first: {first}");

@@ -93,6 +93,33 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_says_everything_that_stands_in_its_way() -> anyhow::Result<()> {
+        const NONE: &str = "[[grant]]\ngroup = 'countersign'\nceiling = 'T3'\nbudgets = { prompts_per_hour = 0 }\n";
+        let machine = installed_with("grants.d/10-group.toml", NONE).boot()?;
+        let plan = |more: &[&str], command: &[&str]| -> anyhow::Result<serde_json::Value> {
+            let words = ["countersign", "plan", "--json"].iter().chain(more).chain(&["--"]).chain(command).copied();
+            Ok(serde_json::from_str(&machine.run_as(AGENT, words)?.ok()?.stdout)?)
+        };
+        for (more, command, codes) in [
+            (&["--all", "--tier-max", "T1"][..], &["shred", "-u", "/srv/x"][..], &["ModeCeiling", "Denied"][..]),
+            (&["--all"], &["touch", "/etc/x"], &["OverBudget", "NeedsApproval"]),
+            (&["--all"], &["true"], &[]),
+        ] {
+            let plan = plan(more, command)?;
+            let all = plan["against"].as_array().into_iter().flatten();
+            let told: Vec<_> = all.map(|one| one["code"].as_str().unwrap_or_default()).collect();
+            assert_eq!(told, codes, "{plan}");
+            assert_eq!(plan["code"].as_str(), Some(codes.first().copied().unwrap_or_default()));
+        }
+        assert!(plan(&[], &["touch", "/etc/x"])?.get("against").is_none(), "who did not ask for all is told the first");
+        let words = ["countersign", "plan", "--all", "--", "touch", "/etc/x"];
+        let people = machine.run_as(AGENT, words)?.ok()?.stdout;
+        assert!(people.contains("in its way   OverBudget: ") && people.contains("NeedsApproval: "), "{people}");
+        assert!(waiting(&machine)?.is_empty() && !machine.exists("/etc/x")?, "nothing happened");
+        Ok(())
+    }
+
+    #[test]
     fn of_many_administrators_who_approve_at_once_one_does_and_it_runs_once() -> anyhow::Result<()> {
         let machine = installed_with("grants.d/10-group.toml", FEW).boot()?;
         for round in 0..3 {
@@ -125,10 +152,27 @@ mod tests {
         assert!(client.is_running()? && machine.exists("/srv/data")?, "one is not enough");
         let again = machine.run(["countersign", "approve", &id, "--digest", &digest])?;
         assert_eq!(again.code, 123, "nor is the same person twice: {again:?}");
+        for words in [&["countersign", "requests"][..], &["countersign", "show", &id]] {
+            let owner = machine.run_as(AGENT, words.iter().copied())?.ok()?.stdout;
+            let anybody = machine.run(words.iter().copied())?.ok()?.stdout;
+            for seen in [owner, anybody] {
+                let counted = |line: &str| line.starts_with("approvals") && line.ends_with(" 1 of 2");
+                assert!(seen.contains("waiting 1/2") || seen.lines().any(counted), "{words:?}: {seen}");
+                assert_eq!(seen.contains("root (uid 0) without being asked"), words.len() == 3, "{seen}");
+            }
+        }
+        let stranger = machine.run_as(STRANGER, ["countersign", "show", &id])?;
+        assert!(stranger.code != 0 && !stranger.stdout.contains("1 of 2"), "{stranger:?}");
         let (output, screen) = machine.run_with_agent(ADMIN, ADMIN_PASSWORD, ["countersign", "approve", &id])?;
         output.ok().map_err(|error| error.context(screen))?;
         client.wait(PATIENCE)?.ok()?;
         assert!(!machine.exists("/srv/data")?);
+        let shown = machine.run_as(AGENT, ["countersign", "show", "--json", &id])?.ok()?.stdout;
+        let shown: serde_json::Value = serde_json::from_str(&shown)?;
+        let who = shown["approvers"].as_array().into_iter().flatten();
+        let who: Vec<_> = who.map(|one| (one["user"].as_str(), one["kind"].as_str())).collect();
+        assert_eq!(who, [(Some("root"), Some("polkit-rule")), (Some(ADMIN), Some("challenge"))]);
+        assert_eq!((&shown["approvals"], &shown["approvals_needed"]), (&2.into(), &2.into()));
         Ok(())
     }
 }

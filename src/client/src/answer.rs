@@ -13,6 +13,10 @@ use crate::proxy::Answered;
 
 /// The names of the members of a target, `(sss)` on the bus.
 const TARGET: [&str; 3] = ["kind", "name", "access"];
+/// The names of the members of what stands in the way of a plan, `(ss)` on the bus.
+const AGAINST: [&str; 2] = ["code", "sentence"];
+/// The names of the members of who approved, `(uss)` on the bus.
+const APPROVER: [&str; 3] = ["uid", "user", "kind"];
 
 /// An answer, by key.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
@@ -23,7 +27,9 @@ impl From<Answered> for Fields {
     fn from(answered: Answered) -> Self {
         let named = |(key, value): (String, zbus::OwnedVariant)| {
             let value = match key.as_str() {
-                "targets" => targets(json(&value)),
+                "targets" => named_members(json(&value), &TARGET),
+                "against" => named_members(json(&value), &AGAINST),
+                "approvers" => named_members(json(&value), &APPROVER),
                 "receipt" | "plan" => object(&json(&value)),
                 _ => json(&value),
             };
@@ -109,10 +115,10 @@ fn word(key: &Variant<'_>) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Targets are structures on the bus and objects in JSON, as `policy explain` has them.
-fn targets(value: Value) -> Value {
-    let Value::Array(targets) = value else { return value };
-    targets.into_iter().map(target).collect()
+/// Structures on the bus are objects in JSON, as `policy explain` has targets.
+fn named_members(value: Value, names: &[&str]) -> Value {
+    let Value::Array(structures) = value else { return value };
+    structures.into_iter().map(|structure| named(structure, names)).collect()
 }
 
 /// A receipt and a plan are JSON in a text; an empty one is none yet.
@@ -120,9 +126,9 @@ fn object(value: &Value) -> Value {
     value.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
 }
 
-fn target(value: Value) -> Value {
-    let Some(members) = value.as_array().filter(|members| members.len() == TARGET.len()) else { return value };
-    TARGET.iter().map(|name| (*name).to_owned()).zip(members.iter().cloned()).collect::<Map<_, _>>().into()
+fn named(value: Value, names: &[&str]) -> Value {
+    let Some(members) = value.as_array().filter(|members| members.len() == names.len()) else { return value };
+    names.iter().map(|name| (*name).to_owned()).zip(members.iter().cloned()).collect::<Map<_, _>>().into()
 }
 
 #[cfg(test)]
@@ -155,9 +161,23 @@ mod tests {
     }
 
     #[test]
-    fn targets_get_their_names_back() {
-        let fields = answered("targets", Variant::from(vec![("path", "/etc/x", "write")]));
-        assert_eq!(fields.get("targets"), Some(&js!([{"kind": "path", "name": "/etc/x", "access": "write"}])));
+    fn structures_get_their_names_back() {
+        for (key, value, expected) in [
+            (
+                "targets",
+                Variant::from(vec![("path", "/etc/x", "write")]),
+                js!([{"kind": "path", "name": "/etc/x", "access": "write"}]),
+            ),
+            ("against", Variant::from(vec![("Held", "So.")]), js!([{"code": "Held", "sentence": "So."}])),
+            (
+                "approvers",
+                Variant::from(vec![(0_u32, "root", "challenge")]),
+                js!([{"uid": 0, "user": "root", "kind": "challenge"}]),
+            ),
+            ("against", Variant::from(vec![("of", "another", "length")]), js!([["of", "another", "length"]])),
+        ] {
+            assert_eq!(answered(key, value).get(key), Some(&expected));
+        }
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub struct Ask {
     pub profile: Option<String>,
     /// The request outlives the caller's connection.
     pub detach: bool,
+    /// Only for a plan: everything that stands in its way is told, not only the first.
+    pub all: bool,
 }
 
 impl Ask {
@@ -65,6 +67,7 @@ impl Ask {
             max_tier: None,
             profile: None,
             detach: false,
+            all: false,
         }
     }
 
@@ -87,6 +90,7 @@ impl Ask {
         keys.extend((!self.targets.is_empty()).then(|| ("targets", Variant::from(&self.targets))));
         keys.extend((!self.env.is_empty()).then(|| ("env", Variant::from(self.env.clone()))));
         keys.extend(self.detach.then(|| ("detach", Variant::from(true))));
+        keys.extend(self.all.then(|| ("all", Variant::from(true))));
         keys.extend(self.stdin.as_ref().map(|fd| ("stdin", Variant::Fd(fd.into()))));
         if let Some((stdout, stderr)) = &self.output {
             keys.extend([("stdout", Variant::Fd(stdout.into())), ("stderr", Variant::Fd(stderr.into()))]);
@@ -126,10 +130,12 @@ mod tests {
             max_tier: Some("T1".to_owned()),
             profile: Some("observe".to_owned()),
             detach: true,
+            all: true,
             ..Ask::new(What::Argv(vec!["id".to_owned(), "-u".to_owned()]), "/".to_owned())
         };
         let all = [
             "agent",
+            "all",
             "argv",
             "cwd",
             "detach",
@@ -151,6 +157,7 @@ mod tests {
             ("targets", "as"),
             ("timeout_ms", "t"),
             ("detach", "b"),
+            ("all", "b"),
             ("stdin", "h"),
             ("max_tier", "s"),
         ];

@@ -122,7 +122,7 @@ impl Broker {
     /// Says yes to one digest; without one, to what the dialog shows.
     ///
     /// # Errors
-    /// Those of the broker; `Changed` where the request has another digest.
+    /// Those of the broker; `WrongDigest` where the request has another digest, or where one must be named.
     pub async fn approve(&self, id: &str, digest: &str) -> Answer<()> {
         told(self.approvals().await?.approve(id, digest).await)
     }

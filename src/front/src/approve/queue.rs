@@ -91,9 +91,9 @@ impl Slot {
         self.answers.borrow().yes.iter().any(|approver| approver.uid == uid)
     }
 
-    /// How many people have said yes, and how many it takes.
-    pub(crate) fn progress(&self) -> (usize, u8) {
-        (self.answers.borrow().yes.len(), self.needed)
+    /// Who has said yes so far, and how many it takes.
+    pub(crate) fn progress(&self) -> (Vec<Approver>, u8) {
+        (self.answers.borrow().yes.clone(), self.needed)
     }
 
     /// Comes back once it is decided.
@@ -230,7 +230,8 @@ mod tests {
         let slot = Slot::new(2);
         assert!(slot.give(yes()) && slot.is_open() && slot.has_yes_of(Uid::ROOT));
         assert!(!slot.give(yes()), "the same person twice is one");
-        assert_eq!((slot.progress(), slot.has_yes_of(other)), ((1, 2), false));
+        let (approvers, needed) = slot.progress();
+        assert_eq!((approvers.len(), needed, slot.has_yes_of(other)), (1, 2, false));
         assert!(slot.give(by(other)) && !slot.is_open());
         let approval = wait(&slot, DIGEST, soon(), std::future::pending()).await.unwrap();
         assert_eq!(approval.approvers.iter().map(|approver| approver.uid).collect::<Vec<_>>(), [Uid::ROOT, other]);

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use countersign_config::Source;
+use countersign_core::approval::Approver;
 use countersign_core::code::Failure;
 use countersign_core::outcome::{Ended, Outcome, Stream};
 use countersign_core::policy::Ruleset;
@@ -16,6 +17,7 @@ use countersign_core::text::for_agent;
 use serde::Serialize;
 use zbus::Variant;
 
+use super::facts::user_name;
 use crate::output::{Captured, PREVIEW};
 use crate::pipeline::Shown;
 use crate::tickets::{Ran, Ticket};
@@ -119,10 +121,16 @@ fn of_ticket(ticket: &Ticket, may_touch: &str) -> Keys {
         ("executable_sha256", text(&ticket.plan.pinned.executable.sha256.to_string())),
         ("receipt", text(&ticket.end().map(|end| receipt(&end.receipt)).unwrap_or_default())),
     ]);
-    let (approvals, needed) = ticket.slot.progress();
-    keys.insert("approvals", Variant::from(u32::try_from(approvals).unwrap_or(u32::MAX)));
+    let (approvers, needed) = ticket.slot.progress();
+    keys.insert("approvals", Variant::from(u32::try_from(approvers.len()).unwrap_or(u32::MAX)));
     keys.insert("approvals_needed", Variant::from(u32::from(needed)));
+    keys.insert("approvers", Variant::from(approvers.iter().map(approver).collect::<Vec<_>>()));
     keys
+}
+
+/// One who approved: uid, user, kind.
+fn approver(approver: &Approver) -> (u32, String, String) {
+    (approver.uid.get(), user_name(approver.uid), word(&approver.kind))
 }
 
 /// Everything that stands in the way of a plan, as codes and sentences, in the order of the gates.

@@ -44,7 +44,7 @@ pub(super) fn look(pid: u32, uid: Uid) -> io::Result<Facts> {
 }
 
 /// The user's name in `/etc/passwd`; empty if it has none there. No name service is asked.
-fn user_name(uid: Uid) -> String {
+pub(super) fn user_name(uid: Uid) -> String {
     let accounts = Accounts::parse(&fs::read_to_string("/etc/passwd").unwrap_or_default(), "");
     accounts.user_name(uid).unwrap_or_default().to_owned()
 }

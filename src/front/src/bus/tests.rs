@@ -166,6 +166,53 @@ async fn every_failure_has_its_name_on_the_bus() {
     assert_eq!(unknown.unwrap_err(), "NoSuchRequest");
 }
 
+/// The codes of what stands in the way of a plan, if the answer says so at all.
+fn against(answered: &Answered) -> Option<Vec<String>> {
+    let all: Vec<(String, String)> = answered.get("against")?.try_clone().unwrap().try_into().unwrap();
+    Some(all.into_iter().map(|(code, _)| code).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_all_that_is_in_its_way_to_who_asks_for_all() {
+    let town = Town::new().await;
+    let client = town.client().await;
+    for (all, words, expected) in [
+        (false, &["destroy"], None),
+        (true, &["destroy"], Some(vec!["ModeCeiling".to_owned()])),
+        (true, &["change"], Some(vec!["NeedsApproval".to_owned()])),
+        (true, &["echo"], Some(vec![])),
+    ] {
+        let mut request = asked(words);
+        if all {
+            request.insert("all", Variant::from(true));
+        }
+        let plan: Answered = client.call(OBJECT, NAME, "Plan", &request).await.unwrap();
+        assert_eq!(against(&plan), expected, "{words:?}");
+        let submitted: Result<OwnedObjectPath, _> = client.call(OBJECT, NAME, "Submit", &request).await;
+        assert_eq!(submitted.err().as_deref() == Some("InvalidRequest"), all, "it is for a plan alone");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sees_a_request_sees_who_approved_it_and_how_many_it_takes() {
+    let town = Town::new().await;
+    let client = town.client().await;
+    let request = client.submit(&["change"]).await.unwrap();
+    let id = request.as_str().rsplit('/').next().unwrap().to_owned();
+    let show = || client.call::<_, Answered>(OBJECT, "org.countersign.Broker1.Approvals", "Show", &id);
+    let seen = |shown: &Answered| {
+        let number = |key: &str| shown[key].downcast_ref::<u32>().unwrap();
+        let who: Vec<(u32, String, String)> = shown["approvers"].try_clone().unwrap().try_into().unwrap();
+        (number("approvals"), number("approvals_needed"), who)
+    };
+    assert_eq!(seen(&show().await.unwrap()), (0, 1, vec![]));
+    let [ticket] = <[_; 1]>::try_from(town.stage.pipeline.tickets.unfinished()).unwrap();
+    assert!(ticket.slot.give(crate::pipeline::tests::stage::yes()));
+    crate::pipeline::tests::stage::until(&ticket, Phase::Running).await;
+    let root = (0, "root".to_owned(), "challenge".to_owned());
+    assert_eq!(seen(&show().await.unwrap()), (1, 1, vec![root]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_huge_dictionary_is_refused_without_being_read() {
     let town = Town::new().await;

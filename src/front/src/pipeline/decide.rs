@@ -72,7 +72,7 @@ impl Pipeline {
     ) -> Result<(), Failure> {
         if seen == Seen::InTheDialog && !words::are_whole(ticket) {
             return Err(Failure::new(
-                Code::Changed,
+                Code::WrongDigest,
                 "A dialog cannot show the whole command: look at the request and name its digest.",
             ));
         }
@@ -83,7 +83,7 @@ impl Pipeline {
         let Reply::Yes(kind) = reply else { return Err(not_decided(reply, ticket)) };
         if seen == Seen::InTheDialog && kind != ApprovalKind::Challenge {
             return Err(Failure::new(
-                Code::Changed,
+                Code::WrongDigest,
                 "No dialog was needed, so nobody has seen the request: look at it and name its digest.",
             ));
         }

@@ -217,11 +217,30 @@ async fn who_names_no_digest_must_have_seen_a_dialog() {
     let admin = person(OTHER);
     let decide = |decision| stage.pipeline.decide(&ticket, &admin, Dialog::Allowed, Seen::InTheDialog, decision);
     stage.will_reply(Reply::Yes(ApprovalKind::PolkitRule));
-    assert_eq!(decide(Decision::Approve).await.unwrap_err().code, Code::Changed);
+    assert_eq!(decide(Decision::Approve).await.unwrap_err().code, Code::WrongDigest);
     assert!(ticket.slot.is_open());
     stage.will_reply(Reply::Yes(ApprovalKind::Challenge));
     decide(Decision::Approve).await.unwrap();
     until(&ticket, Phase::Running).await;
+}
+
+#[tokio::test]
+async fn what_no_dialog_shows_whole_is_decided_on_by_its_digest_alone() {
+    let stage = Stage::new("");
+    let admin = person(OTHER);
+    for (bytes, fits) in [(100, true), (20_000, false)] {
+        let ticket = stage.submit(GRANTED, &["change", &"x".repeat(bytes)]).await.unwrap();
+        stage.will_reply(Reply::Yes(ApprovalKind::Challenge));
+        let decide = |seen| stage.pipeline.decide(&ticket, &admin, Dialog::Allowed, seen, Decision::Approve);
+        let decided = decide(Seen::InTheDialog).await.map_err(|failure| failure.code);
+        assert_eq!(decided.err(), (!fits).then_some(Code::WrongDigest), "{bytes}");
+        if !fits {
+            assert!(ticket.slot.is_open(), "it goes on waiting, and the person is not asked");
+            decide(Seen::Before).await.unwrap();
+        }
+        until(&ticket, Phase::Running).await;
+    }
+    assert_eq!(lock(&stage.humans.asked).len(), 2);
 }
 
 #[tokio::test]

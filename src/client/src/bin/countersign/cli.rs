@@ -26,7 +26,7 @@ pub(crate) enum Command {
     /// Ask for a command to be run, wait for the decision, and end with the command's status
     Run(RunArgs),
     /// Say what would happen; nothing does
-    Plan(AskArgs),
+    Plan(PlanArgs),
     /// List your open requests, or everybody's
     Requests(ListArgs),
     /// Show one request in full
@@ -116,6 +116,15 @@ pub(crate) struct RunArgs {
     /// Open no dialog in this session: wait for an administrator elsewhere
     #[arg(long)]
     pub(crate) queue: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
+    /// Say everything that stands in its way, not only the first
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]

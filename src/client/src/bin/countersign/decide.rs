@@ -56,7 +56,7 @@ async fn decide(
 }
 
 fn wants_a_digest(given: &Result<(), ClientError>) -> bool {
-    matches!(given, Err(ClientError::Failed(failure)) if matches!(failure.code, Code::WrongDigest | Code::Changed))
+    matches!(given, Err(ClientError::Failed(failure)) if failure.code == Code::WrongDigest)
 }
 
 fn lay_out(seen: &Fields, json: bool) -> Result<(), Complaint> {

@@ -15,13 +15,14 @@ const MAX_COMMAND: usize = 100;
 /// The most bytes of every other column.
 const MAX_WORD: usize = 64;
 /// What people are shown of one request, in this order: what is verified before what is claimed.
-pub(crate) const KEYS: [(&str, &str); 28] = [
+pub(crate) const KEYS: [(&str, &str); 29] = [
     ("id", "id"),
     ("fingerprint", "fingerprint"),
     ("command", "command"),
     ("tier", "tier"),
     ("evidence", "why"),
     ("phase", "phase"),
+    ("approvals", "approvals"),
     ("verdict", "verdict"),
     ("user", "user"),
     ("uid", "uid"),
@@ -64,12 +65,20 @@ fn row(fields: &Fields) -> String {
     let id = fields.text("id");
     let short = id.get(..8).unwrap_or(id);
     let [short, fingerprint, tier, phase, user] =
-        [short, fields.text("fingerprint"), fields.text("tier"), fields.text("phase"), fields.text("user")]
+        [short, fields.text("fingerprint"), fields.text("tier"), &phase(fields), fields.text("user")]
             .map(|text| String::from(shown(text, MAX_WORD)));
     format!(
-        "{short:<8}  {fingerprint:<12}  {tier:<2}  {phase:<9}  {user:<10}  {}",
+        "{short:<8}  {fingerprint:<12}  {tier:<2}  {phase:<11}  {user:<10}  {}",
         shown(fields.text("command"), MAX_COMMAND)
     )
+}
+
+/// The phase; of what waits for several people also how many of them have approved.
+fn phase(fields: &Fields) -> String {
+    let phase = fields.text("phase");
+    let count = fields.number("approvals").zip(fields.number("approvals_needed"));
+    let several = count.filter(|(_, needed)| phase == "waiting" && *needed > 1);
+    several.map_or_else(|| phase.to_owned(), |(given, needed)| format!("{phase} {given}/{needed}"))
 }
 
 pub(crate) async fn show(args: NameArgs, json: bool) -> Result<u8, Complaint> {
@@ -142,6 +151,13 @@ mod tests {
         ] {
             fields.insert(key, value.into());
         }
-        insta::assert_snapshot!(row(&fields), @r"00c0ffee  7F3A-91C2-D4  T2  waiting    agent       touch 'a\u{1B}[2J\nb'");
+        insta::assert_snapshot!(row(&fields), @r"00c0ffee  7F3A-91C2-D4  T2  waiting      agent       touch 'a\u{1B}[2J\nb'");
+        fields.insert("approvals", 1.into());
+        for (needed, phase) in [(1, "waiting      agent"), (2, "waiting 1/2  agent")] {
+            fields.insert("approvals_needed", needed.into());
+            assert!(row(&fields).contains(phase), "{}", row(&fields));
+        }
+        fields.insert("phase", "running".into());
+        assert!(row(&fields).contains("running      agent"), "what runs waits for nobody");
     }
 }

@@ -27,7 +27,36 @@ fn said(fields: &Fields, key: &str) -> Option<Vec<String>> {
     {
         return Some(vec![command]);
     }
-    Some(values(key, fields.get(key)?))
+    match key {
+        "against" => fields.get(key)?.as_array().map(|all| in_its_way(all)),
+        "approvals" => Some(approvals(fields)),
+        _ => Some(values(key, fields.get(key)?)),
+    }
+}
+
+/// What stands in the way of a plan, one after another.
+fn in_its_way(all: &[Value]) -> Vec<String> {
+    let text = |one: &Value, key| one.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let say = |one: &Value| sentence(&format!("{}: {}", text(one, "code"), text(one, "sentence")), MAX_VALUE).into();
+    if all.is_empty() { vec!["nothing".to_owned()] } else { all.iter().map(say).collect() }
+}
+
+/// How many approved and how many it takes, where that was said, and who.
+fn approvals(fields: &Fields) -> Vec<String> {
+    let count = fields.number("approvals").zip(fields.number("approvals_needed"));
+    let who = fields.get("approvers").and_then(Value::as_array).into_iter().flatten().map(approver);
+    count.map(|(given, needed)| format!("{given} of {needed}")).into_iter().chain(who).collect()
+}
+
+fn approver(approver: &Value) -> String {
+    let text = |key| approver.get(key).and_then(Value::as_str).unwrap_or_default();
+    let uid = approver.get("uid").map(Value::to_string).unwrap_or_default();
+    let how = match text("kind") {
+        "challenge" => "by password",
+        "polkit-rule" => "without being asked for a password",
+        other => other,
+    };
+    shown(&format!("{} (uid {uid}) {how}", text("user")), MAX_VALUE).into()
 }
 
 /// Every word of a command, however long: whoever decides on it must have been able to read it.
@@ -104,6 +133,28 @@ mod tests {
         target   write path /etc/x
         expires  1970-01-01T00:00:00.001Z
         uid      0
+        ");
+    }
+
+    #[test]
+    fn approvals_say_how_many_of_how_many_and_by_whom() {
+        let mut fields = Fields::default();
+        let shown = |fields: &Fields| lines(fields, &[("approvals", "approvals")]).join("\n");
+        assert_eq!(shown(&fields), "", "an older broker does not say");
+        fields.insert("approvals", json!(0));
+        fields.insert("approvals_needed", json!(2));
+        fields.insert("approvers", json!([]));
+        assert_eq!(shown(&fields), "approvals  0 of 2");
+        fields.insert("approvals", json!(2));
+        let approvers = json!([
+            {"uid": 0, "user": "root", "kind": "polkit-rule"},
+            {"uid": 1002, "user": "ad\u{1b}min", "kind": "challenge"},
+        ]);
+        fields.insert("approvers", approvers);
+        insta::assert_snapshot!(shown(&fields), @r"
+        approvals  2 of 2
+                   root (uid 0) without being asked for a password
+                   ad\u{1B}min (uid 1002) by password
         ");
     }
 }

@@ -29,7 +29,7 @@ const CODES: [(&str, &str); 24] = [
     ("SandboxUnavailable", "The sandbox cannot be enforced."),
     ("LaunchFailed", "The program could not be started."),
     ("Internal", "Something failed that should not."),
-    ("WrongDigest", "That is not the digest of the request."),
+    ("WrongDigest", "The digest is missing or is not that of the request."),
     ("AlreadyDecided", "Somebody decided on it before."),
     ("SelfApproval", "Who asked may not approve."),
     ("NoSuchRequest", "There is no such request."),

@@ -17,7 +17,9 @@ async fn two_different_people_approve_what_cannot_be_undone() {
     let stage = Stage::new(TWO);
     let ticket = stage.submit(GRANTED, &["destroy"]).await.unwrap();
     approves(&stage, &ticket, OTHER, ApprovalKind::Challenge).await.unwrap();
-    assert_eq!((ticket.phase(), ticket.slot.progress()), (Phase::Waiting, (1, 2)));
+    let (approvers, needed) = ticket.slot.progress();
+    let uids: Vec<u32> = approvers.iter().map(|approver| approver.uid.get()).collect();
+    assert_eq!((ticket.phase(), uids, needed), (Phase::Waiting, vec![OTHER], 2));
     let again = approves(&stage, &ticket, OTHER, ApprovalKind::Challenge).await;
     assert_eq!(again.unwrap_err(), Code::AlreadyDecided, "the same person twice is one");
     assert!(!stage.ran());

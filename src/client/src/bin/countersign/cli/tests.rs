@@ -39,6 +39,7 @@ fn what_makes_no_sense_is_refused() {
         &["run", "--env", "=x", "--", "ls"],
         &["run", "--timeout", "0", "--", "ls"],
         &["plan", "--no-wait", "--", "ls"],
+        &["run", "--all", "--", "ls"],
         &["approve"],
         &["clear"],
         &["audit"],
