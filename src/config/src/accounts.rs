@@ -38,6 +38,10 @@ impl Names for Accounts {
     fn gid(&self, group: &str) -> Option<Gid> {
         self.groups.get(group).copied()
     }
+
+    fn lacks(&self, user: &str) -> bool {
+        !self.users.is_empty() && !self.users.contains_key(user)
+    }
 }
 
 /// Both files have the name first and the id third.
@@ -75,6 +79,8 @@ mod tests {
         assert_eq!(accounts.uid("agent").map(Uid::get), Some(1000));
         assert_eq!(accounts.gid("countersign").map(Gid::get), Some(900));
         assert_eq!(accounts.user_name(Uid::ROOT), Some("root"));
+        assert!(accounts.lacks("nobody-here") && !accounts.lacks("agent"));
+        assert!(!Accounts::default().lacks("nobody-here"), "nothing is known");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use countersign_core::policy::PolicyError;
+use countersign_core::spot::Spot;
 
 use crate::place::MAX_FILES;
 
@@ -65,11 +66,19 @@ pub enum ConfigError {
         /// The directory.
         path: PathBuf,
     },
-    /// It is not UTF-8, in its name or in its text.
-    #[error("{}: is not UTF-8 text", path.display())]
+    /// Its name is not UTF-8.
+    #[error("{}: its name is not UTF-8", path.display())]
+    Name {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Its text is not UTF-8.
+    #[error("{}:{}:{}: is not UTF-8 text", path.display(), spot.line, spot.column)]
     NotText {
         /// The file.
         path: PathBuf,
+        /// Where in it.
+        spot: Spot,
     },
     /// What it says is wrong; the message has file, line and column where there are any.
     #[error(transparent)]
@@ -77,16 +86,11 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// The same in one line, for the bus and for status lines: the picture of the place, which a mistake in a file comes
-    /// with, is left out; file, line, column and what was expected stay.
+    /// The same in one line, for the bus and for status lines.
     #[must_use]
     pub fn in_one_line(&self) -> String {
         let text = self.to_string();
-        let picture = |line: &&str| {
-            let line = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
-            line.starts_with('|')
-        };
-        let lines = text.lines().filter(|line| !picture(line)).map(str::trim).filter(|line| !line.is_empty());
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         lines.collect::<Vec<_>>().join(": ")
     }
 }

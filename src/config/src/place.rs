@@ -9,6 +9,7 @@ use std::io::Read as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use countersign_core::spot::Spot;
 use rustix::fs::{Dir, FileType, Mode, OFlags, fstat, open, openat};
 use rustix::io::Errno;
 
@@ -75,7 +76,7 @@ impl Place {
                 return Err(ConfigError::TooMany { path: self.path.clone() });
             }
             let text = std::str::from_utf8(name)
-                .map_err(|_| ConfigError::NotText { path: self.path.join(String::from_utf8_lossy(name).as_ref()) })?;
+                .map_err(|_| ConfigError::Name { path: self.path.join(String::from_utf8_lossy(name).as_ref()) })?;
             names.push(text.to_owned());
         }
         names.sort_unstable();
@@ -167,5 +168,8 @@ fn bounded(file: File, path: PathBuf, max: u64) -> Result<String, ConfigError> {
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > max {
         return Err(ConfigError::TooLarge { path, max });
     }
-    String::from_utf8(bytes).map_err(|_| ConfigError::NotText { path })
+    String::from_utf8(bytes).map_err(|error| {
+        let spot = Spot::at_byte(error.as_bytes(), error.utf8_error().valid_up_to());
+        ConfigError::NotText { path, spot }
+    })
 }

@@ -12,13 +12,18 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod mistakes;
+
 /// A root directory with a group and nothing else.
 struct Tree(TempDir);
 
 impl Tree {
     fn new() -> Self {
         let tree = Self(tempfile::tempdir().unwrap());
-        tree.write("etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+        tree.write(
+            "etc/passwd",
+            "root:x:0:0::/root:/bin/sh\nagent:x:1001:1001::/home/agent:/bin/sh\n_countersign-observe:x:991:991::/:/bin/false\n",
+        );
         tree.write("etc/group", "countersign:x:900:\n");
         tree
     }
@@ -196,8 +201,14 @@ fn the_number_of_files_is_bounded_at_n_and_n_plus_one() {
 #[test]
 fn what_is_not_utf8_is_refused() {
     let tree = Tree::new();
-    tree.write(MAIN, [0xff, 0xfe]);
-    assert!(matches!(tree.load(), Err(ConfigError::NotText { .. })));
+    let path = tree.write(MAIN, b"# one\n\nmode = 'op\xff\xfe'\n");
+    assert!(tree.load().unwrap_err().to_string().starts_with(&format!("{}:3:11: ", path.display())));
+    fs::remove_file(path).unwrap();
+    let name = std::os::unix::ffi::OsStrExt::from_bytes(b"a\xff.toml");
+    let named: &std::ffi::OsStr = name;
+    tree.write("etc/countersign/grants.d/a.toml", "");
+    fs::write(tree.at("etc/countersign/grants.d").join(named), "").unwrap();
+    assert!(matches!(tree.load(), Err(ConfigError::Name { .. })));
 }
 
 #[test]
@@ -206,14 +217,14 @@ fn one_bad_file_refuses_everything_and_says_where() {
     tree.write(MAIN, "mode = 'open'\n");
     tree.write("etc/countersign/countersign.toml.d/x.toml", "\n[approval]\nexpiry_s = 'soon'\n");
     let message = tree.load().unwrap_err().to_string();
-    assert!(message.contains("countersign.toml.d/x.toml: ") && message.contains("line 3, column 12"), "{message}");
+    assert!(message.contains("countersign.toml.d/x.toml:3:12: "), "{message}");
 }
 
 #[test]
 fn a_grant_for_a_name_that_nobody_has_is_an_error() {
     let tree = Tree::new();
     tree.write("etc/countersign/grants.d/a.toml", "[[grant]]\nuser = 'nobody-of-here'\nceiling = 'T1'\n");
-    assert!(tree.load().unwrap_err().to_string().contains("there is no user of that name"));
+    assert!(tree.load().unwrap_err().to_string().contains("a.toml:2:8: there is no user of the name"));
     tree.write("etc/countersign/grants.d/a.toml", "[[grant]]\nuid = 4711\nceiling = 'T1'\n");
     assert!(tree.load().unwrap().grants().for_ids(Uid::try_from(4711).unwrap(), &[]).is_some());
 }

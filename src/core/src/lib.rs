@@ -34,6 +34,8 @@ pub mod redact;
 pub mod request;
 pub mod run_state;
 pub mod salt;
+pub mod spot;
+mod strict;
 pub mod target;
 pub mod text;
 pub mod tier;

@@ -23,6 +23,7 @@ pub use read::{ProfileError, ProfileProblem};
 use crate::digest::{Digest, NotCanonical};
 use crate::path::CleanPath;
 use crate::policy::TextFile;
+use crate::strict;
 
 /// The name of a profile: 1 to 32 lowercase letters, digits and hyphens, beginning with a letter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -102,29 +103,33 @@ pub struct Profile {
     /// The account that a job runs as, by name.
     pub user: String,
     /// The layers without which nothing runs.
+    #[serde(deserialize_with = "strict::words")]
     pub layers: Vec<LayerName>,
     /// What of the file system is written and seen.
+    #[serde(deserialize_with = "strict::table")]
     pub files: Files,
     /// Which network namespace a job is in.
+    #[serde(deserialize_with = "strict::word")]
     pub network: Network,
     /// The least version of Landlock's interface without which nothing runs; 0 where Landlock cannot be used.
     pub landlock_abi: u8,
     /// The groups of system calls that a job may make; every other group is refused.
-    #[serde(default, rename = "call")]
+    #[serde(default, rename = "call", deserialize_with = "strict::tables")]
     pub calls: Vec<CallAllowance>,
     /// How much a job may use.
+    #[serde(deserialize_with = "strict::table")]
     pub limits: Limits,
     /// The capabilities that a job has.
-    #[serde(default, rename = "capability")]
+    #[serde(default, rename = "capability", deserialize_with = "strict::tables")]
     pub capabilities: Vec<CapabilityAllowance>,
     /// The kinds of socket that a job may open.
-    #[serde(default, rename = "socket")]
+    #[serde(default, rename = "socket", deserialize_with = "strict::tables")]
     pub sockets: Vec<SocketAllowance>,
     /// What a job finds in `/dev`; `/dev` itself stands for all of it.
-    #[serde(default, rename = "device")]
+    #[serde(default, rename = "device", deserialize_with = "strict::tables")]
     pub devices: Vec<PathAllowance>,
     /// Where a job may write, for [`Written::Listed`]; what does not exist is passed over.
-    #[serde(default, rename = "write")]
+    #[serde(default, rename = "write", deserialize_with = "strict::tables")]
     pub writes: Vec<PathAllowance>,
 }
 
@@ -133,13 +138,16 @@ pub struct Profile {
 #[serde(deny_unknown_fields)]
 pub struct Files {
     /// What may be written.
+    #[serde(deserialize_with = "strict::word")]
     pub written: Written,
     /// Directories that are empty at first, the job's own, and gone with it.
     #[serde(default)]
     pub private: Vec<CleanPath>,
     /// Sets of places that are read-only whatever else is said.
+    #[serde(deserialize_with = "strict::words")]
     pub protected: Vec<PlaceSet>,
     /// Sets of places that cannot be opened at all.
+    #[serde(deserialize_with = "strict::words")]
     pub hidden: Vec<PlaceSet>,
 }
 
@@ -188,7 +196,19 @@ impl Profiles {
     /// # Errors
     /// The first profile that is not right, with its place.
     pub fn parse(vendor: &[TextFile<'_>], admin: &[TextFile<'_>]) -> Result<Self, ProfileError> {
-        read::read(vendor, admin)
+        Self::parse_among(vendor, admin, |_| false)
+    }
+
+    /// The same on a machine of which it is known that it lacks some users: a profile for one of them is a mistake.
+    ///
+    /// # Errors
+    /// As [`Profiles::parse`].
+    pub fn parse_among(
+        vendor: &[TextFile<'_>],
+        admin: &[TextFile<'_>],
+        lacks: impl Fn(&str) -> bool,
+    ) -> Result<Self, ProfileError> {
+        read::read(vendor, admin, lacks)
     }
 
     /// The profile of this name.

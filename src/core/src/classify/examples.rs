@@ -56,7 +56,7 @@ pub(super) fn are_enough(table: &RawTable) -> bool {
 fn collect<'a>(table: &'a RawTable, above: &[String], all: &mut Vec<Examples<'a>>) {
     let mut ids = Vec::new();
     for parent in above {
-        for name in &table.names {
+        for name in table.names.get_ref() {
             let own = table.id.as_ref().unwrap_or(name).get_ref();
             ids.push(if parent.is_empty() { own.clone() } else { format!("{parent}.{own}") });
         }
@@ -75,7 +75,7 @@ fn collect<'a>(table: &'a RawTable, above: &[String], all: &mut Vec<Examples<'a>
     }
     all.push(Examples {
         ids,
-        tier: *table.tier.get_ref(),
+        tier: table.tier.get_ref().0,
         must_match: &table.must_match,
         must_not_match: &table.must_not_match,
     });

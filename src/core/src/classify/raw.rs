@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::profile::ProfileName;
+use crate::strict::{Table, Word, maybe_word, tables, word};
 use crate::tier::Tier;
 
 /// One file.
@@ -13,31 +14,31 @@ use crate::tier::Tier;
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFile {
     #[serde(default)]
-    pub(super) program: Vec<Spanned<RawTable>>,
+    pub(super) program: Vec<Spanned<Table<RawTable>>>,
 }
 
 /// A program, or a subcommand of one. See `docs/rules.md` for what each field means.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTable {
-    pub(super) names: Vec<Spanned<String>>,
+    pub(super) names: Spanned<Vec<Spanned<String>>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) id: Option<Spanned<String>>,
-    pub(super) tier: Spanned<Tier>,
-    pub(super) reason: String,
+    pub(super) tier: Spanned<Word<Tier>>,
+    pub(super) reason: Spanned<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) profile: Option<ProfileName>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "maybe_word")]
     pub(super) style: Option<Style>,
     #[serde(default)]
     pub(super) flags: Vec<Spanned<String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "tables")]
     pub(super) flag: Vec<RawFlag>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) operands: Option<Vec<Spanned<String>>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "tables")]
     pub(super) form: Vec<RawForm>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "tables")]
     pub(super) sub: Vec<RawTable>,
     /// The operands mean everything below them, without any flag.
     #[serde(default)]
@@ -72,7 +73,7 @@ pub(super) struct RawTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFlag {
     pub(super) spec: Spanned<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "maybe_word")]
     pub(super) tier: Option<Tier>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
@@ -91,6 +92,7 @@ pub(super) struct RawFlag {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawForm {
     pub(super) id: Spanned<String>,
+    #[serde(deserialize_with = "word")]
     pub(super) tier: Tier,
     pub(super) reason: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

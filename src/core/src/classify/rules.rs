@@ -13,6 +13,8 @@ use super::kind::BadNotation;
 use super::raw::{RawFile, RawTable};
 use super::table::{self, Node};
 use crate::digest::{Digest, NotCanonical};
+use crate::spot::{Spot, said};
+use crate::strict::Table;
 use crate::tier::Tier;
 
 /// Changes when the same rule files are to be read in another way.
@@ -102,9 +104,12 @@ pub enum Problem {
     /// Too deep or too many.
     #[error("too much for one program: at most 6 levels of subcommands, 32 forms and 16 tables")]
     TooLarge,
-    /// No name, an empty one, or an empty reason.
-    #[error("a table has at least one name, no name is empty or has a slash, and the reason is a sentence on one line")]
+    /// No name, or an empty one, or a path.
+    #[error("a table has at least one name, and no name is empty or has a slash")]
     NoName,
+    /// No reason, or more than a line.
+    #[error("the reason is a sentence on one line")]
+    NoReason,
     /// What ships must show itself.
     #[error("a table that ships needs at least one must_match, and where it can be T0 also one must_not_match")]
     NoExample,
@@ -215,7 +220,7 @@ impl Rules {
                 };
                 let Ok(tried) = examples::run(both.judging(source), source, kept);
                 tested.examples = tested.examples.saturating_add(tried);
-                tested.programs = tested.programs.saturating_add(source.table.names.len());
+                tested.programs = tested.programs.saturating_add(source.table.names.get_ref().len());
             }
             tested
         };
@@ -258,7 +263,7 @@ impl Rules {
             let admin = source.file.origin == Origin::Admin;
             digests.push(Digest::of_canonical(&(admin, &source.table)).map_err(|bad| whole(bad.into()))?.to_string());
             let node = table::compile(&source.table).map_err(wrong)?;
-            for name in &source.table.names {
+            for name in source.table.names.get_ref() {
                 let entry = programs.entry(name.get_ref().as_str().into()).or_default();
                 entry.versioned |= source.table.versioned;
                 let lowers = source.table.lowers.as_ref().is_some_and(|lowers| *lowers.get_ref());
@@ -299,11 +304,11 @@ impl Entry {
 fn read<'a>(file: &'a RuleFile<'a>, sources: &mut Vec<Source<'a>>) -> Result<(), RulesError> {
     let parsed: RawFile = toml::from_str(file.text).map_err(|bad| {
         let span = bad.span().unwrap_or(0..0);
-        error(file, &span, Problem::Toml(bad.message().to_owned()))
+        error(file, &span, Problem::Toml(said(&bad)))
     })?;
     for table in parsed.program {
         let span = table.span();
-        let table = table.into_inner();
+        let Table(table) = table.into_inner();
         check_fields(&table, file.origin, true).map_err(|(problem, span)| error(file, &span, problem))?;
         sources.push(Source { file, span, table });
     }
@@ -312,14 +317,14 @@ fn read<'a>(file: &'a RuleFile<'a>, sources: &mut Vec<Source<'a>>) -> Result<(),
 
 /// What serde cannot say about a table and those below it.
 fn check_fields(table: &RawTable, origin: Origin, top: bool) -> Result<(), table::Wrong> {
-    let span = table.names.first().map_or_else(|| table.tier.span(), toml::Spanned::span);
-    let bad_name = |name: &toml::Spanned<String>| name.get_ref().is_empty() || name.get_ref().contains('/');
-    if table.names.is_empty()
-        || table.names.iter().any(bad_name)
-        || table.reason.is_empty()
-        || table.reason.contains('\n')
-    {
-        return Err((Problem::NoName, span));
+    let (names, reason) = (table.names.get_ref(), table.reason.get_ref());
+    let Some(span) = names.first().map(toml::Spanned::span) else { return Err((Problem::NoName, table.names.span())) };
+    let bad_name = |name: &&toml::Spanned<String>| name.get_ref().is_empty() || name.get_ref().contains('/');
+    if let Some(bad) = names.iter().find(bad_name) {
+        return Err((Problem::NoName, bad.span()));
+    }
+    if reason.is_empty() || reason.contains('\n') {
+        return Err((Problem::NoReason, table.reason.span()));
     }
     if !top && (table.help || table.bundle || table.versioned || table.remote || table.lowers.is_some()) {
         return Err((Problem::ProgramOnly, span));
@@ -335,8 +340,6 @@ fn check_fields(table: &RawTable, origin: Origin, top: bool) -> Result<(), table
 
 /// An error at a place in a file.
 pub(super) fn error(file: &RuleFile<'_>, span: &Range<usize>, problem: Problem) -> RulesError {
-    let before = file.text.get(..span.start).unwrap_or(file.text);
-    let line = before.bytes().filter(|byte| *byte == b'\n').count().saturating_add(1);
-    let column = before.len().saturating_sub(before.rfind('\n').map_or(0, |at| at.saturating_add(1))).saturating_add(1);
+    let Spot { line, column } = Spot::at_byte(file.text.as_bytes(), span.start);
     RulesError { file: file.name.to_owned(), line, column, problem }
 }

@@ -103,7 +103,7 @@ pub(super) fn compile(raw: &RawTable) -> Result<Arc<Node>, Wrong> {
 
 fn node(raw: &RawTable, above: &Above<'_>) -> Result<Node, Wrong> {
     let profile = raw.profile.as_ref().or(above.profile);
-    let says = says("", *raw.tier.get_ref(), raw.profile.as_ref(), profile, &raw.reason);
+    let says = says("", raw.tier.get_ref().0, raw.profile.as_ref(), profile, raw.reason.get_ref());
     let mut flags = Vec::with_capacity(raw.flags.len().saturating_add(raw.flag.len()));
     for spec in &raw.flags {
         flags.push(flag(spec, None, profile)?);
@@ -122,7 +122,7 @@ fn node(raw: &RawTable, above: &Above<'_>) -> Result<Node, Wrong> {
     let mut subs = HashMap::new();
     for sub in &raw.sub {
         let below = Arc::new(node(sub, &Above { style, profile, flags: known.clone() })?);
-        for sub_name in &sub.names {
+        for sub_name in sub.names.get_ref() {
             if subs.insert(Box::from(sub_name.get_ref().as_str()), Arc::clone(&below)).is_some() {
                 return Err((Problem::Duplicate(sub_name.get_ref().clone()), sub_name.span()));
             }

@@ -7,12 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{Mode, TextFile};
 use crate::note::{BadName, Name};
+use crate::spot::{Spot, Step, said};
+use crate::strict::{Word, table};
 use crate::tier::Tier;
 
 /// The longest time that an approval may be waited for or stay valid.
 const MAX_EXPIRY: Duration = Duration::from_secs(3_600);
 /// The longest time that a restart waits for running jobs.
 const MAX_DRAIN: Duration = Duration::from_secs(600);
+/// One or two people approve, not none and not a crowd.
+const MOST_APPROVERS: u8 = 2;
 /// The most records of a segment of the log: some terabytes.
 const MAX_SEGMENT: u64 = 1_000_000_000;
 /// The records of a segment unless set: about a gigabyte.
@@ -86,25 +90,29 @@ pub struct Settings {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    mode: Option<Mode>,
-    approval: Option<ApprovalTable>,
-    jobs: Option<JobsTable>,
-    audit: Option<AuditTable>,
+    mode: Option<Word<Mode>>,
+    #[serde(default, deserialize_with = "table")]
+    approval: ApprovalTable,
+    #[serde(default, deserialize_with = "table")]
+    jobs: JobsTable,
+    #[serde(default, deserialize_with = "table")]
+    audit: AuditTable,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ApprovalTable {
     expiry_s: Option<u64>,
-    quorum: Option<QuorumTable>,
-    approver_differs: Option<ApproverDiffers>,
+    #[serde(default, deserialize_with = "table")]
+    quorum: QuorumTable,
+    approver_differs: Option<Word<ApproverDiffers>>,
     polkit_rule_at_t3: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct QuorumTable {
-    t3: Option<u8>,
+    t3: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -120,43 +128,38 @@ struct AuditTable {
     origin: Option<String>,
 }
 
-/// Why a settings file was refused.
+/// Where a settings file is wrong, and what was expected there.
 #[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
+#[error("{file}:{line}:{column}: {problem}")]
+pub struct SettingsError {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in bytes, from 1.
+    pub column: usize,
+    /// What is wrong.
+    #[source]
+    pub problem: SettingsProblem,
+}
+
+/// What may be wrong in a settings file.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsProblem {
     /// It is not TOML, or has a key or a value that it may not have.
-    #[error("{file}: {error}")]
-    Syntax {
-        /// The file.
-        file: String,
-        /// Line, column and what was expected.
-        #[source]
-        error: Box<toml::de::Error>,
-    },
+    #[error("{0}")]
+    Toml(String),
     /// A number is outside its bounds.
-    #[error("{file}: {key} must be between 1 and {max}")]
+    #[error("{key} must be between 1 and {max}")]
     OutOfBounds {
-        /// The file.
-        file: String,
         /// The key.
         key: &'static str,
         /// The upper bound.
         max: u64,
     },
     /// The log's name is none.
-    #[error("{file}: audit.origin: {error}")]
-    Origin {
-        /// The file.
-        file: String,
-        /// What is wrong with it.
-        #[source]
-        error: BadName,
-    },
-    /// One or two people approve, not none and not a crowd.
-    #[error("{file}: approval.quorum.t3 must be 1 or 2")]
-    Quorum {
-        /// The file.
-        file: String,
-    },
+    #[error("audit.origin: {0}")]
+    Origin(#[source] BadName),
 }
 
 impl Default for Settings {
@@ -189,47 +192,54 @@ impl Settings {
 
     fn overridden_by(mut self, file: &TextFile<'_>) -> Result<Self, SettingsError> {
         let document: Document = toml::from_str(file.text)
-            .map_err(|error| SettingsError::Syntax { file: file.name.to_owned(), error: Box::new(error) })?;
-        let bounded = |key, value: u64, max: u64| {
-            let sound = NonZeroU64::new(value).filter(|value| value.get() <= max);
-            sound.ok_or_else(|| SettingsError::OutOfBounds { file: file.name.to_owned(), key, max })
-        };
-        if let Some(mode) = document.mode {
+            .map_err(|error| wrong(file, Spot::of_toml(file.text, &error), SettingsProblem::Toml(said(&error))))?;
+        if let Some(Word(mode)) = document.mode {
             self.mode = mode;
         }
-        let approval = document.approval.unwrap_or_default();
-        if let Some(expiry) = approval.expiry_s {
-            self.expiry_s = bounded("approval.expiry_s", expiry, MAX_EXPIRY.as_secs())?.get();
+        if let Some(expiry) = document.approval.expiry_s {
+            self.expiry_s = bounded(file, "approval.expiry_s", expiry, MAX_EXPIRY.as_secs())?.get();
         }
-        self.quorum = self.quorum.overridden_by(&approval, file)?;
-        if let Some(drain) = document.jobs.unwrap_or_default().drain_s {
-            self.drain_s = bounded("jobs.drain_s", drain, MAX_DRAIN.as_secs())?.get();
+        self.quorum = self.quorum.overridden_by(document.approval, file)?;
+        if let Some(drain) = document.jobs.drain_s {
+            self.drain_s = bounded(file, "jobs.drain_s", drain, MAX_DRAIN.as_secs())?.get();
         }
-        let audit = document.audit.unwrap_or_default();
-        if let Some(records) = audit.segment_records {
-            self.segment_records = bounded("audit.segment_records", records, MAX_SEGMENT)?;
+        if let Some(records) = document.audit.segment_records {
+            self.segment_records = bounded(file, "audit.segment_records", records, MAX_SEGMENT)?;
         }
-        if let Some(origin) = audit.origin {
-            let name = Name::new(&origin);
-            let refused = |error| SettingsError::Origin { file: file.name.to_owned(), error };
-            self.origin = Some(name.map_err(refused)?);
+        if let Some(origin) = document.audit.origin {
+            let refused = |error| wrong_at(file, "audit.origin", SettingsProblem::Origin(error));
+            self.origin = Some(Name::new(&origin).map_err(refused)?);
         }
         Ok(self)
     }
 }
 
 impl Quorum {
-    fn overridden_by(self, table: &ApprovalTable, file: &TextFile<'_>) -> Result<Self, SettingsError> {
-        let t3 = table.quorum.as_ref().and_then(|quorum| quorum.t3).unwrap_or(self.t3);
-        if !(1..=2).contains(&t3) {
-            return Err(SettingsError::Quorum { file: file.name.to_owned() });
-        }
+    fn overridden_by(self, table: ApprovalTable, file: &TextFile<'_>) -> Result<Self, SettingsError> {
+        let t3 =
+            table.quorum.t3.map(|t3| bounded(file, "approval.quorum.t3", t3, MOST_APPROVERS.into())).transpose()?;
         Ok(Self {
-            t3,
-            approver_differs: table.approver_differs.unwrap_or(self.approver_differs),
+            t3: t3.map_or(self.t3, |t3| u8::try_from(t3.get()).unwrap_or(MOST_APPROVERS)),
+            approver_differs: table.approver_differs.map_or(self.approver_differs, |Word(differs)| differs),
             polkit_rule_at_t3: table.polkit_rule_at_t3.unwrap_or(self.polkit_rule_at_t3),
         })
     }
+}
+
+/// A number of at least 1 and at most `max`.
+fn bounded(file: &TextFile<'_>, key: &'static str, value: u64, max: u64) -> Result<NonZeroU64, SettingsError> {
+    let sound = NonZeroU64::new(value).filter(|value| value.get() <= max);
+    sound.ok_or_else(|| wrong_at(file, key, SettingsProblem::OutOfBounds { key, max }))
+}
+
+/// The mistake at the value of a key, which is written with dots.
+fn wrong_at(file: &TextFile<'_>, key: &str, problem: SettingsProblem) -> SettingsError {
+    let steps: Vec<Step<'_>> = key.split('.').map(Step::Key).collect();
+    wrong(file, Spot::of_value(file.text, &steps), problem)
+}
+
+fn wrong(file: &TextFile<'_>, spot: Spot, problem: SettingsProblem) -> SettingsError {
+    SettingsError { file: file.name.to_owned(), line: spot.line, column: spot.column, problem }
 }
 
 #[cfg(test)]
@@ -295,11 +305,5 @@ mod tests {
         assert_eq!(Tier::ALL.map(|tier| two.own_counts(tier)), [true, true, true, false]);
         let always = parse(&["[approval]\napprover_differs = 'always'"]).unwrap().quorum;
         assert_eq!(Tier::ALL.map(|tier| always.own_counts(tier)), [false; 4]);
-    }
-
-    #[test]
-    fn an_error_names_file_line_and_column() {
-        let message = parse(&["\nmode = 'opne'"]).unwrap_err().to_string();
-        assert!(message.contains("x.toml") && message.contains("line 2, column"), "{message}");
     }
 }

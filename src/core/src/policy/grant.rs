@@ -9,6 +9,8 @@ use super::TextFile;
 use super::budget::{Allowance, Budget};
 use crate::caller::{Caller, Gid, Uid};
 use crate::profile::ProfileName;
+use crate::spot::{Spot, Step, said};
+use crate::strict::{Word, table, tables, word};
 use crate::tier::Tier;
 
 /// Looks up ids by name; implemented by whoever may read the user database.
@@ -17,6 +19,10 @@ pub trait Names {
     fn uid(&self, user: &str) -> Option<Uid>;
     /// The id of the group of this name.
     fn gid(&self, group: &str) -> Option<Gid>;
+    /// Whether it is certain that there is no user of this name; who knows no accounts at all is certain of nothing.
+    fn lacks(&self, _user: &str) -> bool {
+        false
+    }
 }
 
 /// Whom a grant is for.
@@ -49,7 +55,7 @@ pub struct Grants(Vec<Grant>);
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "tables")]
     grant: Vec<Entry>,
 }
 
@@ -59,62 +65,56 @@ struct Entry {
     user: Option<String>,
     group: Option<String>,
     uid: Option<Uid>,
+    #[serde(deserialize_with = "word")]
     ceiling: Tier,
-    auto: Option<Tier>,
+    auto: Option<Word<Tier>>,
     profiles: Option<Vec<ProfileName>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "table")]
     budgets: Allowance,
 }
 
-/// Why a grant file was refused.
+/// Where a grant file is wrong, and what was expected there.
 #[derive(Debug, thiserror::Error)]
-pub enum GrantError {
+#[error("{file}:{line}:{column}: {problem}")]
+pub struct GrantError {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in bytes, from 1.
+    pub column: usize,
+    /// What is wrong.
+    #[source]
+    pub problem: GrantProblem,
+}
+
+/// What may be wrong in a grant file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GrantProblem {
     /// It is not TOML, or has a key or a value that it may not have.
-    #[error("{file}: {error}")]
-    Syntax {
-        /// The file.
-        file: String,
-        /// Line, column and what was expected.
-        #[source]
-        error: Box<toml::de::Error>,
-    },
+    #[error("{0}")]
+    Toml(String),
     /// Not exactly one of `user`, `group` and `uid`.
-    #[error("{file}: grant {index}: name exactly one of user, group and uid")]
-    Holder {
-        /// The file.
-        file: String,
-        /// Which grant of the file, counting from 1.
-        index: usize,
-    },
+    #[error("a grant names exactly one of user, group and uid")]
+    Holder,
     /// Nobody has the name.
-    #[error("{file}: grant {index}: there is no {kind} of that name on this machine")]
+    #[error("there is no {kind} of the name {name:?} on this machine")]
     Nobody {
-        /// The file.
-        file: String,
-        /// Which grant of the file, counting from 1.
-        index: usize,
         /// `user` or `group`.
         kind: &'static str,
+        /// The name.
+        name: String,
     },
     /// `auto` passes T1 or the grant's own ceiling.
-    #[error("{file}: grant {index}: auto may be T0 or T1 and not above the ceiling")]
-    Auto {
-        /// The file.
-        file: String,
-        /// Which grant of the file, counting from 1.
-        index: usize,
-    },
+    #[error("auto may be T0 or T1 and not above the ceiling")]
+    Auto,
     /// A budget is larger than any may be.
-    #[error("{file}: grant {index}: budgets.{} may be at most {}", budget.key(), budget.most())]
-    Budget {
-        /// The file.
-        file: String,
-        /// Which grant of the file, counting from 1.
-        index: usize,
-        /// Which budget.
-        budget: Budget,
-    },
+    #[error("budgets.{} may be at most {}", .0.key(), .0.most())]
+    Budget(Budget),
 }
+
+/// The problem, and the keys that lead to it from the grant.
+type Wrong = (GrantProblem, Vec<&'static str>);
 
 impl Grants {
     /// Reads the files in order.
@@ -125,9 +125,15 @@ impl Grants {
         let mut grants = Vec::new();
         for file in files {
             let document: Document = toml::from_str(file.text)
-                .map_err(|error| GrantError::Syntax { file: file.name.to_owned(), error: Box::new(error) })?;
+                .map_err(|error| wrong(file, Spot::of_toml(file.text, &error), GrantProblem::Toml(said(&error))))?;
             for (position, entry) in document.grant.into_iter().enumerate() {
-                grants.push(entry.resolve(file.name, position.saturating_add(1), names)?);
+                let placed = |(problem, keys): Wrong| {
+                    let keys = keys.iter().map(|key| Step::Key(key));
+                    let steps: Vec<Step<'_>> =
+                        [Step::Key("grant"), Step::Member(position)].into_iter().chain(keys).collect();
+                    wrong(file, Spot::of_value(file.text, &steps), problem)
+                };
+                grants.push(entry.resolve(names).map_err(placed)?);
             }
         }
         Ok(Self(grants))
@@ -176,31 +182,33 @@ impl Grant {
 }
 
 impl Entry {
-    fn resolve(self, file: &str, index: usize, names: &dyn Names) -> Result<Grant, GrantError> {
-        let file = || file.to_owned();
+    fn resolve(self, names: &dyn Names) -> Result<Grant, Wrong> {
+        let nobody = |kind, name| (GrantProblem::Nobody { kind, name }, vec![kind]);
         let holder = match (self.user, self.group, self.uid) {
-            (Some(user), None, None) => Holder::User(names.uid(&user).ok_or_else(|| GrantError::Nobody {
-                file: file(),
-                index,
-                kind: "user",
-            })?),
-            (None, Some(group), None) => Holder::Group(names.gid(&group).ok_or_else(|| GrantError::Nobody {
-                file: file(),
-                index,
-                kind: "group",
-            })?),
+            (Some(user), None, None) => match names.uid(&user) {
+                Some(uid) => Holder::User(uid),
+                None => return Err(nobody("user", user)),
+            },
+            (None, Some(group), None) => match names.gid(&group) {
+                Some(gid) => Holder::Group(gid),
+                None => return Err(nobody("group", group)),
+            },
             (None, None, Some(uid)) => Holder::User(uid),
-            (_, _, _) => return Err(GrantError::Holder { file: file(), index }),
+            (_, _, _) => return Err((GrantProblem::Holder, vec![])),
         };
-        let auto = self.auto.unwrap_or(Tier::T0);
+        let auto = self.auto.map_or(Tier::T0, |Word(auto)| auto);
         if auto > Tier::T1 || auto > self.ceiling {
-            return Err(GrantError::Auto { file: file(), index });
+            return Err((GrantProblem::Auto, vec!["auto"]));
         }
         if let Some(budget) = self.budgets.out_of_bounds() {
-            return Err(GrantError::Budget { file: file(), index, budget });
+            return Err((GrantProblem::Budget(budget), vec!["budgets", budget.key()]));
         }
         Ok(Grant { holder, ceiling: self.ceiling, auto, profiles: self.profiles, budgets: self.budgets })
     }
+}
+
+fn wrong(file: &TextFile<'_>, spot: Spot, problem: GrantProblem) -> GrantError {
+    GrantError { file: file.name.to_owned(), line: spot.line, column: spot.column, problem }
 }
 
 #[cfg(test)]

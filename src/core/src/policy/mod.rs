@@ -19,8 +19,8 @@ mod mode;
 
 use serde::{Deserialize, Serialize};
 
-pub use document::{ApproverDiffers, Quorum, Settings, SettingsError};
-pub use grant::{Grant, GrantError, Grants, Names};
+pub use document::{ApproverDiffers, Quorum, Settings, SettingsError, SettingsProblem};
+pub use grant::{Grant, GrantError, GrantProblem, Grants, Names};
 pub use judge::{Allowed, Case, Facts, GATES, Gate, Needs, Refused, Taint, Verdict, judge, refusals};
 pub use mode::{Mode, NotAMode};
 
@@ -104,7 +104,7 @@ impl Policy {
         let settings = Settings::parse(sources.settings)?;
         let grants = Grants::parse(sources.grants, names)?;
         let rules = Rules::parse(sources.rules)?;
-        let profiles = Profiles::parse(sources.profiles, sources.own_profiles)?;
+        let profiles = Profiles::parse_among(sources.profiles, sources.own_profiles, |user| names.lacks(user))?;
         let digest = Digest::of_canonical(&(&settings, &grants, rules.digest(), profiles.digest()?))?;
         Ok(Self { settings, grants, rules, profiles, ruleset: Ruleset { version: RULESET_VERSION, digest } })
     }

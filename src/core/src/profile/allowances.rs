@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::path::CleanPath;
+use crate::strict;
 
 /// A group of system calls that is refused unless a profile allows it. Which calls these are stands in the crate
 /// `confine`.
@@ -138,6 +139,7 @@ pub enum Socket {
 #[serde(deny_unknown_fields)]
 pub struct CallAllowance {
     /// The group.
+    #[serde(deserialize_with = "strict::word")]
     pub set: CallSet,
     /// Why a job needs it.
     pub why: String,
@@ -158,6 +160,7 @@ pub struct CapabilityAllowance {
 #[serde(deny_unknown_fields)]
 pub struct SocketAllowance {
     /// The kind.
+    #[serde(deserialize_with = "strict::word")]
     pub kind: Socket,
     /// Why a job needs it.
     pub why: String,

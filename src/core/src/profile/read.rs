@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 
 use super::{CallSet, LayerName, Limits, Profile, ProfileName, Profiles, Written, narrow};
 use crate::policy::TextFile;
+use crate::spot::Step::{self, Key, Member};
+use crate::spot::{Spot, said};
 
 /// Where a profile file is wrong, and what was expected there.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +38,9 @@ pub enum ProfileProblem {
     /// It is not TOML, or has a key or a value that it may not have.
     #[error("{0}")]
     Toml(String),
+    /// The account of its jobs does not exist.
+    #[error("there is no user {0:?} on this machine: run systemd-sysusers if it is one of Countersign's")]
+    NoUser(String),
     /// A number is outside its bounds.
     #[error("must be between {min} and {max}")]
     OutOfBounds {
@@ -81,15 +86,6 @@ pub enum ProfileProblem {
     },
 }
 
-/// One step on the way to a value in a file.
-#[derive(Debug, Clone, Copy)]
-enum Step<'a> {
-    Key(&'a str),
-    Member(usize),
-}
-
-use Step::{Key, Member};
-
 /// A profile with the file that it came from.
 struct Found<'a> {
     profile: Profile,
@@ -100,8 +96,15 @@ struct Found<'a> {
 type All<'a> = BTreeMap<ProfileName, Found<'a>>;
 
 /// Reads every file.
-pub(super) fn read(vendor: &[TextFile<'_>], admin: &[TextFile<'_>]) -> Result<Profiles, ProfileError> {
+pub(super) fn read(
+    vendor: &[TextFile<'_>],
+    admin: &[TextFile<'_>],
+    lacks: impl Fn(&str) -> bool,
+) -> Result<Profiles, ProfileError> {
     let (mut all, own) = (each(vendor)?, each(admin)?);
+    if let Some(Found { profile, file }) = all.values().chain(own.values()).find(|found| lacks(&found.profile.user)) {
+        return Err(at(*file, &[Key("user")], ProfileProblem::NoUser(profile.user.clone())));
+    }
     for (name, found) in &own {
         if let Some(vendors) = all.get(name)
             && let Some(what) = narrow::wider(&found.profile, &vendors.profile)
@@ -147,10 +150,8 @@ fn check_within(found: &Found<'_>, all: &All<'_>) -> Result<(), ProfileError> {
 
 /// Reads one file by itself.
 fn one(file: TextFile<'_>) -> Result<Profile, ProfileError> {
-    let profile: Profile = toml::from_str(file.text).map_err(|bad| {
-        let start = bad.span().map_or(0, |span| span.start);
-        at_byte(file, start, ProfileProblem::Toml(bad.message().to_owned()))
-    })?;
+    let profile: Profile = toml::from_str(file.text)
+        .map_err(|bad| at_spot(file, Spot::of_toml(file.text, &bad), ProfileProblem::Toml(said(&bad))))?;
     profile.limits.check(file)?;
     check_reasons(&profile, file)?;
     check_layers(&profile, file)?;
@@ -211,31 +212,9 @@ fn check_reasons(profile: &Profile, file: TextFile<'_>) -> Result<(), ProfileErr
 
 /// The mistake at the value that the steps lead to, or at the last one of them that is there.
 fn at(file: TextFile<'_>, steps: &[Step<'_>], problem: ProfileProblem) -> ProfileError {
-    at_byte(file, start_of(file.text, steps), problem)
+    at_spot(file, Spot::of_value(file.text, steps), problem)
 }
 
-fn at_byte(file: TextFile<'_>, start: usize, problem: ProfileProblem) -> ProfileError {
-    let before = file.text.get(..start).unwrap_or_default();
-    let line = before.matches('\n').count().saturating_add(1);
-    let column = before.rsplit('\n').next().map_or(0, str::len).saturating_add(1);
-    ProfileError { file: file.name.to_owned(), line, column, problem }
-}
-
-/// Where in a text that was read before a value begins; 0 where not even the first step is there.
-fn start_of(text: &str, steps: &[Step<'_>]) -> usize {
-    use toml::de::{DeTable, DeValue};
-    let Ok(table) = DeTable::parse(text) else { return 0 };
-    let mut start = 0;
-    let mut here = DeValue::Table(table.into_inner());
-    for step in steps {
-        let next = match (step, &here) {
-            (Key(key), DeValue::Table(table)) => table.get(*key),
-            (Member(index), DeValue::Array(members)) => members.get(*index),
-            (Key(_) | Member(_), _) => None,
-        };
-        let Some(next) = next.cloned() else { return start };
-        start = next.span().start;
-        here = next.into_inner();
-    }
-    start
+fn at_spot(file: TextFile<'_>, spot: Spot, problem: ProfileProblem) -> ProfileError {
+    ProfileError { file: file.name.to_owned(), line: spot.line, column: spot.column, problem }
 }

@@ -106,10 +106,7 @@ fn counts(tested: &[Tested], failed: usize) -> Result<(), Complaint> {
 }
 
 fn wrong(error: ConfigError, json: bool) -> Result<u8, Complaint> {
-    // The message of a syntax error has several lines, with the place marked under the line; each is kept.
-    for line in error.to_string().lines() {
-        print::error(sentence(line, MAX_SENTENCE).as_str())?;
-    }
+    print::error(sentence(&error.in_one_line(), MAX_SENTENCE).as_str())?;
     if json {
         let complaint = Complaint::from(error);
         let mut object = complaint.object();
