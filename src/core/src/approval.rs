@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Verdict::Allow(Allowed) ──by_grant───▶ Approved ──Order::seal──▶ Order      (moved, so used once)
-//!   a human's yes ──▶ Approval ──by_human──▶    ▲
+//!   a human's yes ──▶ Approval ──by_human──▶    ▲          of a bundle: one of each step, from one yes to the whole
 //! ```
 //!
 //! [`Approved`] has no other constructor, cannot be cloned and is not read from anywhere, so that "run without
@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::{Bundle, Step};
 use crate::caller::Uid;
 use crate::code::{Code, Failure};
 use crate::digest::Digest;
@@ -112,13 +113,14 @@ pub struct Approved {
     plan: Plan,
     digest: Digest,
     permission: Permission,
+    step: Option<Step>,
 }
 
 impl Approved {
     /// The way of a grant: the judge allowed it.
     #[must_use]
     pub fn by_grant(_allowed: Allowed, plan: Plan, digest: Digest) -> Self {
-        Self { plan, digest, permission: Permission::Grant }
+        Self { plan, digest, permission: Permission::Grant, step: None }
     }
 
     /// The way of a human.
@@ -127,12 +129,50 @@ impl Approved {
     /// `Changed` if the approval names another digest.
     pub fn by_human(approval: Approval, plan: Plan, digest: Digest) -> Result<Self, Failure> {
         if approval.digest != digest {
-            return Err(Failure::new(
-                Code::Changed,
-                "The approval is for another request: look at the request again and approve what it says now.",
-            ));
+            return Err(another());
         }
-        Ok(Self { plan, digest, permission: Permission::Human(approval) })
+        Ok(Self { plan, digest, permission: Permission::Human(approval), step: None })
+    }
+
+    /// The way of a grant, for every step of a bundle: the judge allowed each of them.
+    ///
+    /// # Errors
+    /// `Changed` if the plans are not those of the bundle, or the judge did not allow as many.
+    pub fn steps_by_grant(
+        allowed: Vec<Allowed>,
+        bundle: &Bundle,
+        plans: Vec<(Plan, Digest)>,
+    ) -> Result<Vec<Self>, Failure> {
+        if allowed.len() != plans.len() {
+            return Err(another());
+        }
+        Self::steps(&Permission::Grant, bundle, plans)
+    }
+
+    /// The way of a human, for every step of a bundle: one yes to the whole entitles each step once.
+    ///
+    /// # Errors
+    /// `Changed` if the approval names another digest than the bundle's, or the plans are not those of the bundle.
+    pub fn steps_by_human(
+        approval: Approval,
+        bundle: &Bundle,
+        plans: Vec<(Plan, Digest)>,
+    ) -> Result<Vec<Self>, Failure> {
+        if bundle.digest().ok() != Some(approval.digest) {
+            return Err(another());
+        }
+        Self::steps(&Permission::Human(approval), bundle, plans)
+    }
+
+    fn steps(permission: &Permission, bundle: &Bundle, plans: Vec<(Plan, Digest)>) -> Result<Vec<Self>, Failure> {
+        if plans.len() != bundle.steps.len() {
+            return Err(another());
+        }
+        let each = bundle.each().zip(plans).map(|(step, (plan, digest))| {
+            step.approves(&plan, digest)?;
+            Ok(Self { plan, digest, permission: permission.clone(), step: Some(step) })
+        });
+        each.collect()
     }
 
     /// What may run.
@@ -153,10 +193,23 @@ impl Approved {
         &self.permission
     }
 
-    /// Takes it apart; only an order is made of the pieces.
-    pub(crate) fn into_parts(self) -> (Plan, Digest, Permission) {
-        (self.plan, self.digest, self.permission)
+    /// Its place in a bundle, if it is a step of one.
+    #[must_use]
+    pub const fn step(&self) -> Option<&Step> {
+        self.step.as_ref()
     }
+
+    /// Takes it apart; only an order is made of the pieces.
+    pub(crate) fn into_parts(self) -> (Plan, Digest, Permission, Option<Step>) {
+        (self.plan, self.digest, self.permission, self.step)
+    }
+}
+
+fn another() -> Failure {
+    Failure::new(
+        Code::Changed,
+        "The approval is for another request: look at the request again and approve what it says now.",
+    )
 }
 
 #[cfg(test)]

@@ -55,11 +55,13 @@ pub enum Code {
     NoSuchRequest,
     /// The policy's files are not right, so they were not read; what was in force before stays in force.
     PolicyInvalid,
+    /// A step of a bundle that did not begin, because one before it did not go as planned.
+    Void,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::InvalidRequest,
         Self::AccessDenied,
         Self::Denied,
@@ -83,6 +85,7 @@ impl Code {
         Self::SelfApproval,
         Self::NoSuchRequest,
         Self::PolicyInvalid,
+        Self::Void,
     ];
 
     /// The code's name, as on the bus and in `--json`.
@@ -112,6 +115,7 @@ impl Code {
             Self::SelfApproval => "SelfApproval",
             Self::NoSuchRequest => "NoSuchRequest",
             Self::PolicyInvalid => "PolicyInvalid",
+            Self::Void => "Void",
         }
     }
 

@@ -13,6 +13,7 @@
 pub mod anchors;
 pub mod approval;
 pub mod argv;
+pub mod bundle;
 pub mod caller;
 pub mod checkpoint;
 pub mod classify;

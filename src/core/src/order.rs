@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::approval::{Approved, Permission, suffice};
+use crate::bundle::Step;
 use crate::code::{Code, Failure};
 use crate::digest::Digest;
 use crate::plan::Plan;
@@ -20,6 +21,7 @@ pub struct Order {
     plan: Plan,
     digest: Digest,
     permission: Permission,
+    step: Option<Step>,
     sealed: Moment,
 }
 
@@ -33,6 +35,8 @@ pub struct Claim {
     pub digest: Digest,
     /// What entitles it, as claimed.
     pub permission: Permission,
+    /// Its place in a bundle, if it is a step of one, as claimed. Then what is approved is the bundle.
+    pub step: Option<Step>,
     /// When it was sealed, as claimed.
     pub sealed: Moment,
 }
@@ -53,11 +57,11 @@ impl Order {
     /// # Errors
     /// [`NotSealed`], with the first check that failed.
     pub fn seal(approved: Approved, policy: &Policy, state: RunState, now: Moment) -> Result<Self, NotSealed> {
-        if let Err(failure) = recheck(approved.plan(), approved.permission(), policy, state, now) {
+        if let Err(failure) = recheck(approved.plan(), approved.step(), approved.permission(), policy, state, now) {
             return Err(NotSealed { failure, approved: Box::new(approved) });
         }
-        let (plan, digest, permission) = approved.into_parts();
-        Ok(Self { plan, digest, permission, sealed: now })
+        let (plan, digest, permission, step) = approved.into_parts();
+        Ok(Self { plan, digest, permission, step, sealed: now })
     }
 
     /// What will run.
@@ -77,14 +81,22 @@ impl Order {
     pub const fn permission(&self) -> &Permission {
         &self.permission
     }
+
+    /// Its place in a bundle, if it is a step of one.
+    #[must_use]
+    pub const fn step(&self) -> Option<&Step> {
+        self.step.as_ref()
+    }
 }
 
-/// The checks that the front makes before it seals and the launcher makes on what it received.
+/// The checks that the front makes before it seals and the launcher makes on what it received. People decide on a step at
+/// the tier of its whole bundle.
 ///
 /// # Errors
 /// The code and sentence of the first check that failed.
 pub fn recheck(
     plan: &Plan,
+    step: Option<&Step>,
     permission: &Permission,
     policy: &Policy,
     state: RunState,
@@ -111,7 +123,8 @@ pub fn recheck(
     let approval_over = match permission {
         Permission::Grant => false,
         Permission::Human(approval) => {
-            suffice(&policy.settings().quorum, plan.tier, plan.caller.uid, &approval.approvers)?;
+            let tier = step.map_or(plan.tier, |step| step.bundle.tier);
+            suffice(&policy.settings().quorum, tier, plan.caller.uid, &approval.approvers)?;
             approval.expires <= now
         }
     };

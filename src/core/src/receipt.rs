@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::approval::Approver;
+use crate::bundle::Bundle;
 use crate::classify::RuleId;
 use crate::code::Code;
 use crate::digest::Digest;
@@ -83,4 +84,35 @@ pub struct Receipt {
     /// The record that closed it; absent only if that record could not be written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<Recorded>,
+}
+
+/// What became of a bundle: the whole, and every step's own receipt, in order. Each step's digest is in the bundle, and
+/// follows from the plan in its receipt; so the digest of the whole follows from nothing but this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BundleReceipt {
+    /// The request.
+    pub id: RequestId,
+    /// The bundle's digest, which is what people approved.
+    pub digest: Digest,
+    /// Its first 40 bits, in the form that people compare.
+    pub fingerprint: String,
+    /// The bundle, from which anybody can compute the digest again.
+    pub bundle: Bundle,
+    /// What the judge said of the whole.
+    pub verdict: Judgement,
+    /// Why it did not run as asked, of the step that decided it; absent if every step ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+    /// One sentence for people, of that step, or of the last.
+    pub sentence: String,
+    /// Who said yes to the whole, and how.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<Approver>,
+    /// The steps.
+    pub steps: Vec<Receipt>,
+    /// When it was asked.
+    pub asked: Moment,
+    /// When it was over.
+    pub finished: Moment,
 }

@@ -47,8 +47,8 @@ pub(crate) enum Turn {
     Nothing,
     /// A file is known, and the question can be answered.
     Known(Question, Read),
-    /// It will not be answered but by this.
-    Answered(FromLauncher),
+    /// It cannot be known, and why.
+    Failed(Question, Failure),
 }
 
 /// Everything that waits.
@@ -99,20 +99,15 @@ impl Later {
                 Turn::Nothing
             }
             Ok(Progress::Whole(read)) => Turn::Known(question, read),
-            Err(failure) => Turn::Answered(question.refused(failure)),
+            Err(failure) => Turn::Failed(question, failure),
         }
     }
 
-    /// Gives up the questions of a request, and answers them.
-    pub(crate) fn cancel(&mut self, id: RequestId, failure: &Failure) -> Vec<FromLauncher> {
-        let mut answers = Vec::new();
-        self.0.retain(|(question, _)| {
-            let stays = question.id() != id;
-            if !stays {
-                answers.push(question.refused(failure.clone()));
-            }
-            stays
-        });
-        answers
+    /// Gives up the questions of a request, which are still to be answered.
+    pub(crate) fn cancel(&mut self, id: RequestId) -> Vec<Question> {
+        let (theirs, others) = self.0.drain(..).partition(|(question, _)| question.id() == id);
+        self.0 = others;
+        let theirs: VecDeque<(Question, Box<Reading>)> = theirs;
+        theirs.into_iter().map(|(question, _)| question).collect()
     }
 }

@@ -30,6 +30,7 @@ mod serve;
 mod spawn;
 mod start;
 mod sys;
+mod turns;
 mod verify;
 mod walk;
 mod witness;

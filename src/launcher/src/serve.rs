@@ -33,7 +33,8 @@ use crate::sandbox::Sandboxes;
 use crate::seen::Seen;
 use crate::spawn::{SpawnError, spawn};
 use crate::start;
-use crate::verify::{Proven, Prover};
+use crate::turns::Turns;
+use crate::verify::{Proven, Prover, turn_of};
 use crate::witness::Witness;
 
 /// How long jobs that were killed are waited for when the front is gone. PID 1 sweeps what is left.
@@ -88,6 +89,7 @@ pub(crate) struct Serve {
 struct Work {
     jobs: Jobs,
     seen: Seen,
+    turns: Turns,
     pinner: Pinner,
     /// What waits for a file to be read.
     later: Later,
@@ -110,6 +112,7 @@ impl Serve {
         let work = Work {
             jobs: Jobs::default(),
             seen: Seen::default(),
+            turns: Turns::default(),
             pinner: Pinner::default(),
             later: Later::default(),
             clock: Clock::default(),
@@ -170,6 +173,7 @@ impl Serve {
 
     fn report_ends(&mut self) -> Result<(), ServeError> {
         for (id, outcome) in self.work.jobs.tick() {
+            self.work.turns.ended(id, &outcome.ended);
             self.channel.tell(&FromLauncher::Ended { id, outcome: Box::new(outcome) })?;
         }
         if self.work.jobs.is_empty()
@@ -222,7 +226,7 @@ impl Serve {
     }
 
     fn run_order(&mut self, order: Box<Claim>, files: Vec<OwnedFd>) -> Result<(), ServeError> {
-        let id = order.plan.id;
+        let (id, turn) = (order.plan.id, turn_of(&order));
         let started = match self.prove(&order) {
             Ok(proven) => self.start(*order, proven, files),
             Err(NotPinned::Refused(failure)) => Err(failure),
@@ -232,9 +236,19 @@ impl Serve {
         };
         let told = match started {
             Ok(()) => FromLauncher::Started { id },
-            Err(failure) => FromLauncher::Refused { id, failure },
+            Err(failure) => {
+                turn.iter().for_each(|turn| self.work.turns.void(turn, self.work.clock.now()));
+                FromLauncher::Refused { id, failure }
+            }
         };
         Ok(self.channel.tell(&told)?)
+    }
+
+    /// Answers a question that was kept, and is not taken up.
+    fn refuse(&mut self, question: &Question, failure: Failure) -> Result<(), ServeError> {
+        let turn = if let Question::Run { order, .. } = question { turn_of(order) } else { None };
+        turn.iter().for_each(|turn| self.work.turns.void(turn, self.work.clock.now()));
+        Ok(self.channel.tell(&question.refused(failure))?)
     }
 
     fn prove(&mut self, claim: &Claim) -> Result<Proven, NotPinned> {
@@ -247,7 +261,8 @@ impl Serve {
         }
         let now = self.work.clock.now();
         let Self { policy, sandboxes, work, .. } = self;
-        let mut prover = Prover { policy, sandboxes, seen: &mut work.seen, pinner: &mut work.pinner };
+        let mut prover =
+            Prover { policy, sandboxes, seen: &mut work.seen, turns: &mut work.turns, pinner: &mut work.pinner };
         prover.prove(claim, now)
     }
 
@@ -265,14 +280,14 @@ impl Serve {
     fn postpone(&mut self, question: Question, reading: Box<Reading>) -> Result<(), ServeError> {
         let Err(question) = self.work.later.keep(question, reading) else { return Ok(()) };
         let failure = Failure::new(Code::OverBudget, "Too many large programs are being read: ask again later.");
-        Ok(self.channel.tell(&question.refused(failure))?)
+        self.refuse(&question, failure)
     }
 
     /// Reads one part of a file that a question waits for, and takes up the question when all was read.
     fn read_on(&mut self) -> Result<(), ServeError> {
         match self.work.later.turn() {
             Turn::Nothing => Ok(()),
-            Turn::Answered(answer) => Ok(self.channel.tell(&answer)?),
+            Turn::Failed(question, failure) => self.refuse(&question, failure),
             Turn::Known(question, read) => {
                 self.work.pinner.remember(read);
                 match question {
@@ -286,10 +301,8 @@ impl Serve {
     fn cancel(&mut self, id: RequestId, cause: CancelCause) -> Result<(), ServeError> {
         self.work.jobs.cancel(id, cause);
         let failure = Failure::new(Code::Cancelled, "The request was cancelled while its program was being read.");
-        for answer in self.work.later.cancel(id, &failure) {
-            self.channel.tell(&answer)?;
-        }
-        Ok(())
+        let cancelled = self.work.later.cancel(id);
+        cancelled.iter().try_for_each(|question| self.refuse(question, failure.clone()))
     }
 
     /// The latch first, so that no crash between the two lets anything begin again; the disk is waited for when the jobs

@@ -1,20 +1,23 @@
 //! Proving an order again, because whoever sent it is not trusted. SEC-3, SEC-12.
 //!
 //! ```text
-//!   digest ─▶ classification ─▶ judgement ─▶ permission ─▶ expiry, mode, ruleset ─▶ not before ─▶ same files
+//!   digest ─▶ place in its bundle ─▶ classification ─▶ judgement ─▶ permission ─▶ expiry, mode, ruleset ─▶ same files
+//!          ─▶ its turn, and not before
 //! ```
 //!
 //! Enters: a claim and the policy that this process loaded itself. Leaves: the pins and the sandbox of what may run, or
 //! the first thing about the claim that is not so. How many people must approve, and whether the caller may be one of
 //! them, is proven again too. The honest limit: an approval is believed to have been given by whom it names. A
 //! compromised front can say so of an action that policy lets a human approve; it cannot have a denied one run, widen
-//! a profile, run a plan twice or run other files than were approved.
+//! a profile, run a plan twice, run a bundle's steps out of turn or after one that failed, or run other files than were
+//! approved.
 
 use std::rc::Rc;
 
 use countersign_core::approval::Permission;
 use countersign_core::classify::Classification;
 use countersign_core::code::{Code, Failure};
+use countersign_core::digest::Digest;
 use countersign_core::order::{Claim, recheck};
 use countersign_core::plan::{Plan, VERSION};
 use countersign_core::policy::memory::Memory;
@@ -27,6 +30,7 @@ use countersign_core::time::Moment;
 use crate::pin::{NotPinned, Pinner, Pins, changed};
 use crate::sandbox::{Sandbox, Sandboxes};
 use crate::seen::{NotNoted, Seen};
+use crate::turns::{Turn, Turns};
 
 /// What a proof needs to know besides the claim.
 pub(crate) struct Prover<'a> {
@@ -36,6 +40,8 @@ pub(crate) struct Prover<'a> {
     pub(crate) sandboxes: &'a Sandboxes,
     /// What ran before.
     pub(crate) seen: &'a mut Seen,
+    /// Whose turn it is in each bundle.
+    pub(crate) turns: &'a mut Turns,
     /// Which file is which.
     pub(crate) pinner: &'a mut Pinner,
 }
@@ -59,17 +65,21 @@ impl Prover<'_> {
         if plan.version != VERSION || plan.digest().ok() != Some(claim.digest) {
             return Err(Failure::new(Code::Changed, "The order's digest is not that of its content.").into());
         }
+        let approved = what_was_approved(claim)?;
+        let turn = turn_of(claim);
+        turn.iter().try_for_each(|turn| self.turns.is(turn))?;
         let classification = classify_action(self.policy.rules(), &plan.action);
         same_classification(plan, &classification)?;
         let sandbox = self.sandbox(plan)?;
         let verdict = self.judge(plan, &classification);
-        entitled(claim, verdict)?;
-        recheck(plan, &claim.permission, self.policy, RunState::Green, now)?;
+        entitled(claim, approved, verdict)?;
+        recheck(plan, claim.step.as_ref(), &claim.permission, self.policy, RunState::Green, now)?;
         let pins = self.pinner.pin(&plan.action.argv, &plan.action.cwd).map_err(NotPinned::once_more)?;
         if pins.pinned != plan.pinned {
             return Err(changed().into());
         }
         self.note(plan, now)?;
+        turn.iter().try_for_each(|turn| self.turns.begin(turn, plan.id, now))?;
         Ok(Proven { pins, sandbox })
     }
 
@@ -120,11 +130,22 @@ fn same_classification(plan: &Plan, classification: &Classification) -> Result<(
     }
 }
 
+/// What an approval must name: the plan, or the bundle that it is a step of.
+fn what_was_approved(claim: &Claim) -> Result<Digest, Failure> {
+    claim.step.as_ref().map_or(Ok(claim.digest), |step| step.approves(&claim.plan, claim.digest))
+}
+
+/// The turn that a claim is about; nothing if it is of no bundle, or of nothing that could be one.
+pub(crate) fn turn_of(claim: &Claim) -> Option<Turn> {
+    let step = claim.step.as_ref()?;
+    Some(Turn { bundle: step.bundle.digest().ok()?, index: step.index, expires: step.bundle.expires })
+}
+
 /// Whether what entitles the claim is what the verdict asks for.
-fn entitled(claim: &Claim, verdict: Verdict) -> Result<(), Failure> {
+fn entitled(claim: &Claim, approved: Digest, verdict: Verdict) -> Result<(), Failure> {
     let approved = match &claim.permission {
         Permission::Grant => false,
-        Permission::Human(approval) => approval.digest == claim.digest,
+        Permission::Human(approval) => approval.digest == approved,
     };
     match (verdict, &claim.permission) {
         (Verdict::Allow(..), Permission::Grant) => Ok(()),

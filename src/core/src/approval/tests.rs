@@ -79,3 +79,43 @@ proptest! {
         prop_assert_eq!(code(&quorum, Tier::T3, &spoilt).is_none(), ok);
     }
 }
+
+/// Plans as those of a bundle, the bundle, and the approval of this digest.
+fn bundled() -> (Vec<(Plan, Digest)>, Bundle, impl Fn(Digest) -> Approval) {
+    let plans: Vec<(Plan, Digest)> = (1_u128..=3)
+        .map(|id| {
+            let (_, plan) = crate::record::tests::planned(&["true"], None, None);
+            let plan = Plan { id: crate::request::RequestId::from_random(id), ..plan };
+            let digest = plan.digest().unwrap();
+            (plan, digest)
+        })
+        .collect();
+    let (bundle, _) = Bundle::draw(crate::request::RequestId::from_random(9), &plans).unwrap();
+    let (granted, expires) = (Moment::from_millis(1), plans[0].0.expires);
+    let id = crate::request::RequestId::from_random(8);
+    (plans, bundle, move |digest| Approval { id, digest, approvers: vec![typed(1)], granted, expires })
+}
+
+#[test]
+fn one_yes_to_a_bundle_entitles_each_step_once_and_nothing_else() {
+    let (plans, bundle, approval) = bundled();
+    let digest = bundle.digest().unwrap();
+    let approved = Approved::steps_by_human(approval(digest), &bundle, plans.clone()).unwrap();
+    let placed: Vec<_> = approved.iter().map(|one| (one.digest(), one.step().unwrap().index)).collect();
+    assert_eq!(placed, [(plans[0].1, 0), (plans[1].1, 1), (plans[2].1, 2)]);
+    let refused = |digest, plans: &[(Plan, Digest)]| {
+        Approved::steps_by_human(approval(digest), &bundle, plans.to_vec()).err().map(|failure| failure.code)
+    };
+    for (digest, plans) in [
+        (Digest::ZERO, plans.clone()),
+        (plans[0].1, plans.clone()),
+        (digest, plans[..2].to_vec()),
+        (digest, [&plans[..], &plans[..1]].concat()),
+        (digest, vec![plans[1].clone(), plans[0].clone(), plans[2].clone()]),
+    ] {
+        assert_eq!(refused(digest, &plans), Some(Code::Changed));
+    }
+    let alone = Approved::by_human(approval(digest), plans[0].0.clone(), plans[0].1);
+    assert!(alone.is_err(), "a step is not approved alone by a yes to the whole");
+    assert!(Approved::steps_by_grant(Vec::new(), &bundle, plans).is_err(), "nobody allowed any step");
+}

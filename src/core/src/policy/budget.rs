@@ -53,6 +53,12 @@ impl Charge {
         self.each(part, u64::saturating_sub)
     }
 
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        self.each(other, u64::saturating_add)
+    }
+
     /// What two have in common.
     #[must_use]
     pub fn common(self, other: Self) -> Self {

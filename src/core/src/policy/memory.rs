@@ -11,8 +11,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::caller::Uid;
+use crate::code::Code;
 use crate::digest::Digest;
 use crate::record::Record;
+use crate::tier::{Ruling, Tier};
 use crate::time::Moment;
 
 /// How many refusals silence a plan.
@@ -35,6 +37,14 @@ impl Deed {
         let Record { id, argv, cwd, env_names, profile, ruleset, .. } = record;
         id.and(Digest::of_canonical(&(argv, cwd, env_names, profile, ruleset)).ok()).map(Self)
     }
+}
+
+/// Whether a person's no in this record is held against what the record tells of. A no to a bundle is none to its reads:
+/// nobody was asked for their sake.
+#[must_use]
+pub fn is_refused(record: &Record) -> bool {
+    let read_in_a_bundle = record.bundle.is_some() && record.tier == Some(Ruling::Tier(Tier::T0));
+    record.code == Some(Code::Refused) && !read_in_a_bundle
 }
 
 /// Who refused.

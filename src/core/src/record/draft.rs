@@ -4,6 +4,7 @@
 //! follows. Everything that came from a caller passes [`crate::redact`] on the way in, here and nowhere else.
 
 use crate::approval::{Approver, Permission};
+use crate::bundle::Step;
 use crate::caller::{Caller, Uid};
 use crate::code::Failure;
 use crate::digest::{Digest, NotCanonical, canonical};
@@ -11,7 +12,7 @@ use crate::order::Order;
 use crate::outcome::{Ended, Outcome, Stream};
 use crate::plan::Pinned;
 use crate::policy::{Gate, Mode, Ruleset, Taint};
-use crate::record::{Asker, Executable, Hidden, Judgement, MAX_ERROR, MAX_NUMBER, Phase, Record, VERSION};
+use crate::record::{Asker, Executable, Hidden, Judgement, MAX_ERROR, MAX_NUMBER, Part, Phase, Record, VERSION};
 use crate::redact;
 use crate::request::Classified;
 use crate::run_state::RunState;
@@ -142,7 +143,12 @@ impl Draft {
             Permission::Human(approval) => (Judgement::Hold, approval.approvers.clone()),
         };
         let draft = Self::asked(stamp, Phase::Intent, case).with_plan(order.digest(), &order.plan().pinned);
-        draft.with_verdict(verdict).with(|record| record.approvers = approvers)
+        order
+            .step()
+            .into_iter()
+            .fold(draft, Self::with_step)
+            .with_verdict(verdict)
+            .with(|record| record.approvers = approvers)
     }
 
     /// Adds who asked.
@@ -159,6 +165,14 @@ impl Draft {
             record.executable = Some(Executable::from(&pinned.executable));
             record.interpreter = pinned.interpreter.as_ref().map(|interpreter| Executable::from(&interpreter.file));
         })
+    }
+
+    /// Adds which step of which bundle it is.
+    #[must_use]
+    pub fn with_step(self, step: &Step) -> Self {
+        let part = |digest| Part { digest, of: step.bundle.count(), step: step.number() };
+        let part = step.bundle.digest().ok().map(part);
+        self.with(|record| record.bundle = part)
     }
 
     /// Adds the judge's verdict.
@@ -329,6 +343,7 @@ impl Draft {
             ruleset: stamp.ruleset,
             id: None,
             digest: None,
+            bundle: None,
             commitment: None,
             caller: None,
             taint: None,
@@ -374,6 +389,7 @@ impl Record {
         Draft::blank(stamp, Phase::Result).with(|record| {
             record.id = self.id;
             record.digest = self.digest;
+            record.bundle.clone_from(&self.bundle);
             record.caller.clone_from(&self.caller);
             record.tier = self.tier;
             record.profile.clone_from(&self.profile);

@@ -201,6 +201,18 @@ impl From<&Caller> for Asker {
     }
 }
 
+/// Where a request stands in the bundle that it is a step of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// The digest of the whole, which is what people approve.
+    pub digest: Digest,
+    /// How many steps the whole has.
+    pub of: u32,
+    /// Which of them this is, counted from 1.
+    pub step: u32,
+}
+
 /// A program or script that was to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -249,6 +261,9 @@ pub struct Record {
     /// The plan's digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// The bundle that it is a step of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<Part>,
     /// The commitment to what this record hides; see [`Hidden`]. Absent if it hides nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commitment: Option<Digest>,

@@ -58,6 +58,7 @@ const ANY_U32: Shape = Shape::Number(0xffff_ffff);
 const ID: Shape = Shape::Number(0xffff_fffe);
 const TEXTS: Shape = Shape::List(&Shape::Text);
 const FILE: Shape = Shape::Object(&[needed("path", Shape::Text), needed("sha256", DIGEST)]);
+const BUNDLE: Shape = Shape::Object(&[needed("digest", DIGEST), needed("of", ANY_U32), needed("step", ANY_U32)]);
 const STREAM: Shape =
     Shape::Object(&[needed("length", WHOLE), needed("sha256", DIGEST), needed("truncated", Shape::Flag)]);
 const APPROVER: Shape = Shape::Object(&[
@@ -119,6 +120,7 @@ const CODE: Shape = Shape::Word(&[
     "SelfApproval",
     "NoSuchRequest",
     "PolicyInvalid",
+    "Void",
 ]);
 const GATE: Shape = Shape::Word(&["state", "grant", "deny-list", "hold", "mode", "ceiling", "profile", "narrowing"]);
 
@@ -128,6 +130,7 @@ pub(super) const MEMBERS: &[Member] = &[
     may("approvers", Shape::List(&APPROVER)),
     may("argv", TEXTS),
     needed("boot_id", Shape::Text),
+    may("bundle", BUNDLE),
     may("caller", CALLER),
     may("code", CODE),
     may("commitment", DIGEST),

@@ -154,9 +154,29 @@ pub(crate) fn samples() -> Vec<Vec<u8>> {
     let target =
         Target { kind: crate::target::TargetKind::User, name: "1000".to_owned(), access: crate::target::Access::Write };
     let silent = Draft::finished(&stamp(), &case).with_gate(crate::policy::Gate::DenyList).with_times(3);
-    let more = [silent.with_target(&target).with_approver(approver).with_taint(Taint::Clean)];
+    let step = crate::bundle::Step { bundle: bundle(), index: 1 };
+    let more = [silent.with_target(&target).with_approver(approver).with_taint(Taint::Clean).with_step(&step)];
     let drafts = all().into_iter().chain(more);
     drafts.zip(1..).map(|(draft, seq)| draft.complete(seq, Digest::ZERO).unwrap().body).collect()
+}
+
+/// A bundle of two plans.
+fn bundle() -> crate::bundle::Bundle {
+    let plan = |id| Plan { id: RequestId::from_random(id), ..planned(&["true"], None, None).1 };
+    let plans: Vec<_> = [20, 21].map(plan).into_iter().map(|plan| (plan.clone(), plan.digest().unwrap())).collect();
+    crate::bundle::Bundle::draw(RequestId::from_random(7), &plans).unwrap().0
+}
+
+#[test]
+fn a_step_says_which_of_how_many_it_is_in_its_intent_and_its_result() {
+    let bundle = bundle();
+    let digest = bundle.digest().unwrap();
+    let part = Some(Part { digest, of: 2, step: 2 });
+    let (case, _) = planned(&["true"], None, None);
+    let draft = Draft::finished(&stamp(), &case).with_step(&crate::bundle::Step { bundle, index: 1 });
+    assert_eq!(draft.record().bundle, part);
+    assert_eq!(draft.record().result(&stamp()).record().bundle, part);
+    assert_eq!(written(&draft)["bundle"], serde_json::json!({ "digest": digest, "of": 2, "step": 2 }));
 }
 
 fn written(draft: &Draft) -> serde_json::Value {

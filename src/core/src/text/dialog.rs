@@ -29,6 +29,10 @@ pub struct Dialog {
 }
 
 impl Dialog {
+    pub(super) const fn new(message: String, whole: bool, details: BTreeMap<&'static str, Shown>) -> Self {
+        Self { message, whole, details }
+    }
+
     /// The message with its `$(name)`s.
     #[must_use]
     pub fn message(&self) -> &str {
@@ -82,34 +86,37 @@ pub fn dialog(case: &Classified, plan: &Plan, digest: Digest, may_touch: &str) -
     let words = redact::words(plan.action.argv.words());
     let whole = typed(&words, Medium::Markup);
     let command = bounded(&whole, COMMAND_BOUND);
-    let claims = case.request().claims();
-    let caller = case.request().caller();
-    let claim = |text: &Option<String>| match text {
-        Some(text) => Shown(in_quotes(text, DETAIL_BOUND, Medium::Markup)),
-        None => Shown("nothing".to_owned()),
-    };
     let cut = command != whole;
     let hidden = words != plan.action.argv.words();
-    let details = BTreeMap::from([
-        ("agent", claim(&claims.agent)),
+    let ours = [
         ("command", Shown(command)),
         ("cwd", line(plan.pinned.cwd.path.as_str())),
         ("fingerprint", Shown(digest.fingerprint())),
         ("id", Shown(plan.id.to_string())),
         ("program", line(&program(plan))),
-        ("reason", claim(&claims.reason)),
         ("tier", Shown(tier(plan.tier))),
         ("touch", line(may_touch)),
-        ("user", line(&format!("{} (uid {})", caller.user, caller.uid))),
         ("why", line(&why(case))),
-    ]);
-    Dialog { message: message(cut, hidden), whole: !cut, details }
+    ];
+    Dialog::new(message(cut, hidden), !cut, ours.into_iter().chain(requester(case)).collect())
 }
 
-/// Every message that a dialog about a plan can have, for translators.
+/// Who asks: what is proven, and what is claimed between quotation marks.
+pub(super) fn requester(case: &Classified) -> [(&'static str, Shown); 3] {
+    let (caller, claims) = (case.request().caller(), case.request().claims());
+    let claim = |text: &Option<String>| match text {
+        Some(text) => Shown(in_quotes(text, DETAIL_BOUND, Medium::Markup)),
+        None => Shown("nothing".to_owned()),
+    };
+    let user = line(&format!("{} (uid {})", caller.user, caller.uid));
+    [("agent", claim(&claims.agent)), ("reason", claim(&claims.reason)), ("user", user)]
+}
+
+/// Every message that a dialog about a plan or a bundle can have, for translators.
 #[must_use]
 pub fn dialog_messages() -> Vec<String> {
-    [(false, false), (false, true), (true, false), (true, true)].map(|(cut, hidden)| message(cut, hidden)).into()
+    let single = [(false, false), (false, true), (true, false), (true, true)].map(|(cut, hidden)| message(cut, hidden));
+    single.into_iter().chain(super::steps::messages()).collect()
 }
 
 fn message(cut: bool, hidden: bool) -> String {
@@ -132,12 +139,16 @@ fn message(cut: bool, hidden: bool) -> String {
     lines.join("\n")
 }
 
-fn line(text: &str) -> Shown {
-    Shown(bounded(&visible(&redact::text(text), Medium::Markup), DETAIL_BOUND))
+pub(super) fn line(text: &str) -> Shown {
+    line_within(text, DETAIL_BOUND)
+}
+
+pub(super) fn line_within(text: &str, bound: usize) -> Shown {
+    Shown(bounded(&visible(&redact::text(text), Medium::Markup), bound))
 }
 
 /// What will really be executed, which is not always what the first word suggests.
-fn program(plan: &Plan) -> String {
+pub(super) fn program(plan: &Plan) -> String {
     let script = plan.pinned.executable.path.as_str();
     match &plan.pinned.interpreter {
         Some(interpreter) => format!("{script}, run by {}", interpreter.file.path.as_str()),
@@ -145,12 +156,12 @@ fn program(plan: &Plan) -> String {
     }
 }
 
-fn tier(tier: Tier) -> String {
+pub(super) fn tier(tier: Tier) -> String {
     format!("{tier}, {}", tier.word())
 }
 
 /// The reason of the rule that decided, or of the first that fired.
-fn why(case: &Classified) -> String {
+pub(super) fn why(case: &Classified) -> String {
     let classification = case.classification();
     let decided = classification.evidence.iter().find(|evidence| Some(&evidence.rule) == classification.rules.first());
     decided

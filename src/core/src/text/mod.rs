@@ -7,6 +7,7 @@
 mod agent;
 mod control;
 mod dialog;
+mod steps;
 
 use std::fmt;
 
@@ -16,13 +17,15 @@ use crate::redact;
 pub use agent::for_agent;
 pub use control::Steering;
 pub use dialog::{Dialog, dialog, dialog_messages};
+pub use steps::{StepOf, steps_dialog};
 
 /// A good bound for a command on a line of its own, in bytes.
 pub const COMMAND_BOUND: usize = 2_048;
 /// The least bound that is kept: below it there would be no room for the words that say what is hidden.
 pub const LEAST_BOUND: usize = 64;
 
-/// One line of inert text, fit for any medium. Only this module makes one.
+/// One line of inert text, or for a bundle's steps several of which each break is ours; fit for any medium. Only this module
+/// makes one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shown(String);
 

@@ -68,6 +68,7 @@ const fn name(code: Code) -> &'static str {
         Code::SelfApproval => "org.countersign.Error.SelfApproval",
         Code::NoSuchRequest => "org.countersign.Error.NoSuchRequest",
         Code::PolicyInvalid => "org.countersign.Error.PolicyInvalid",
+        Code::Void => "org.countersign.Error.Void",
     }
 }
 

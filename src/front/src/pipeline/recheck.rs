@@ -46,7 +46,7 @@ impl Pipeline {
         if let Some(by) = ticket.withdrawal() {
             return Err(by.failure());
         }
-        recheck(order.plan(), order.permission(), &self.policy(), self.standing.state(), clock::now())
+        recheck(order.plan(), order.step(), order.permission(), &self.policy(), self.standing.state(), clock::now())
     }
 
     fn place_for_job(&self, ticket: &Ticket) -> Result<Held, Failure> {

@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use countersign_core::approval::{Approval, ApprovalKind, Approver, Permission};
 use countersign_core::argv::Argv;
+use countersign_core::bundle::Bundle;
 use countersign_core::caller::Uid;
 use countersign_core::code::Failure;
 use countersign_core::digest::Digest;
@@ -413,13 +414,29 @@ pub(crate) fn approved(plan: Plan) -> Claim {
         granted: now(),
         expires: now().after(Duration::from_secs(60)),
     };
-    Claim { plan, digest, permission: Permission::Human(approval), sealed: now() }
+    Claim { plan, digest, permission: Permission::Human(approval), step: None, sealed: now() }
+}
+
+/// The steps of a bundle of these plans, with a yes to the whole that the launcher must believe.
+pub(crate) fn steps(plans: &[Plan]) -> Vec<Claim> {
+    let drawn: Vec<_> = plans.iter().map(|plan| (plan.clone(), plan.digest().unwrap())).collect();
+    let (bundle, whole) = Bundle::draw(fresh_id(), &drawn).unwrap();
+    let Permission::Human(approval) = approved(drawn[0].0.clone()).permission else { unreachable!() };
+    let permission = Permission::Human(Approval { digest: whole, ..approval });
+    let claim = |(step, (plan, digest))| Claim {
+        plan,
+        digest,
+        permission: permission.clone(),
+        step: Some(step),
+        sealed: now(),
+    };
+    bundle.each().zip(drawn).map(claim).collect()
 }
 
 /// Without one.
 pub(crate) fn unasked(plan: Plan) -> Claim {
     let digest = plan.digest().unwrap();
-    Claim { plan, digest, permission: Permission::Grant, sealed: now() }
+    Claim { plan, digest, permission: Permission::Grant, step: None, sealed: now() }
 }
 
 pub(crate) fn fresh_id() -> RequestId {

@@ -1,6 +1,8 @@
 //! The real launcher on the real kernel: what it promises, held against programs that want something else.
 
 #[cfg(test)]
+mod bundles;
+#[cfg(test)]
 mod confinement;
 #[cfg(test)]
 mod cost;
