@@ -31,7 +31,7 @@ use tokio::sync::mpsc;
 use zbus::fdo::DBusProxy;
 use zbus::object_server::SignalEmitter;
 use zbus::proxy::CacheProperties;
-use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath};
+use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, interface};
 use zbus_polkit::policykit1::AuthorityProxy;
 
 use crate::approve::polkit::Polkit;
@@ -47,12 +47,20 @@ const OBJECT: &str = "/org/countersign/Broker1";
 /// How often ended requests are looked through.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
+/// Holds our object's place until [`serve`] fills it. A connection that is built with an object reads calls from its
+/// first moment; without one, the library begins to read them at some time after the first object came, and loses what
+/// came before: the very call that the bus started us for.
+struct Opening;
+
+#[interface(name = "org.countersign.Broker1.Opening")]
+impl Opening {}
+
 /// Connects to the system bus. Nobody can call us yet: we have no name.
 ///
 /// # Errors
 /// There is no bus.
 pub(crate) async fn connect() -> zbus::Result<Connection> {
-    zbus::connection::Builder::system().build().await
+    zbus::connection::Builder::system().serve_at(OBJECT, Opening).build().await
 }
 
 /// polkit over this connection.
@@ -84,6 +92,7 @@ pub(crate) async fn serve(
     server.at(OBJECT, audit::Audit(Arc::clone(&hall))).await?;
     server.at(OBJECT, control::Control(Arc::clone(&hall))).await?;
     server.at(OBJECT, broker::Broker(hall)).await?;
+    server.remove::<Opening, _>(OBJECT).await?;
     connection.request_name(NAME).await
 }
 
