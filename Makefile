@@ -77,6 +77,7 @@ install:
 	install -D -m 755 systemd/countersign-latch-generator $(DESTDIR)/usr/lib/systemd/system-generators/countersign-latch-generator
 	install -D -m 644 systemd/countersign.sysusers $(DESTDIR)/usr/lib/sysusers.d/countersign.conf
 	install -D -m 644 systemd/countersign.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/countersign.conf
+	install -D -m 644 systemd/countersign.catalog $(DESTDIR)/usr/lib/systemd/catalog/countersign.catalog
 	install -D -m 644 dbus/org.countersign.Broker1.conf $(DESTDIR)/usr/share/dbus-1/system.d/org.countersign.Broker1.conf
 	install -D -m 644 dbus/org.countersign.Broker1.service $(DESTDIR)/usr/share/dbus-1/system-services/org.countersign.Broker1.service
 	install -d $(DESTDIR)/usr/share/dbus-1/interfaces
@@ -93,7 +94,7 @@ install:
 	install -m 644 docs/man/*.1 $(DESTDIR)/usr/share/man/man1/
 	install -m 644 docs/man/*.5 $(DESTDIR)/usr/share/man/man5/
 	install -m 644 docs/man/*.8 $(DESTDIR)/usr/share/man/man8/
-	@echo "Installed. Next, as root on the machine itself: systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload && systemctl reload dbus"
+	@echo "Installed. Next, as root on the machine itself: systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload && systemctl reload dbus && journalctl --update-catalog"
 
 # A Debian package of what `make install` lays down, in the build directory.
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
@@ -123,6 +124,7 @@ uninstall:
 	rm -f $(DESTDIR)/usr/lib/systemd/system/countersignd.service $(DESTDIR)/usr/lib/systemd/system/dbus-org.countersign.Broker1.service
 	rm -f $(DESTDIR)/usr/lib/systemd/system-generators/countersign-latch-generator
 	rm -f $(DESTDIR)/usr/lib/sysusers.d/countersign.conf $(DESTDIR)/usr/lib/tmpfiles.d/countersign.conf
+	rm -f $(DESTDIR)/usr/lib/systemd/catalog/countersign.catalog
 	rm -f $(DESTDIR)/usr/share/dbus-1/system.d/org.countersign.Broker1.conf $(DESTDIR)/usr/share/dbus-1/system-services/org.countersign.Broker1.service
 	rm -f $(DESTDIR)/usr/share/dbus-1/interfaces/org.countersign.Broker1*.xml $(DESTDIR)/usr/share/polkit-1/actions/org.countersign.policy
 	rm -f $(DESTDIR)/usr/share/locale/*/LC_MESSAGES/countersign.mo

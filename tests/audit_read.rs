@@ -140,6 +140,38 @@ mod tests {
     }
 
     #[test]
+    fn the_journal_finds_a_request_and_explains_it() -> Result<()> {
+        let machine = machine()?;
+        let receipt = machine.run_as(AGENT, ["countersign", "run", "--json", "--", "cat", "/etc/hosts"])?.ok()?.stdout;
+        let id = serde_json::from_str::<Value>(&receipt)?["id"].as_str().context("an id")?.to_owned();
+        machine.run_as(AGENT, ["countersign", "run", "--", "rm", "-rf", "/"])?;
+        machine.run(["journalctl", "--update-catalog"])?.ok()?;
+        let journal = |words: &[&str]| -> Result<String> {
+            let words = ["journalctl", "--no-pager"].iter().chain(words).copied();
+            Ok(machine.run(words)?.ok()?.stdout)
+        };
+        let request = format!("COUNTERSIGN_REQUEST={id}");
+        let entries = until("both lines", || {
+            let lines = journal(&["-o", "json", &request])?;
+            let lines = lines.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+            Ok(Some(lines).filter(|lines| lines.len() == 2))
+        })?;
+        let phases = entries.iter().map(|line| line["COUNTERSIGN_PHASE"].as_str()).collect::<Vec<_>>();
+        assert_eq!(phases, [Some("intent"), Some("result")]);
+        let number = entries[0]["COUNTERSIGN_ENTRY"].as_str().context("its number")?;
+        let entry = machine.run(["countersign", "audit", "show", number, "--json"])?.ok()?.stdout;
+        assert_eq!(serde_json::from_str::<Value>(&entry)?["id"], id.as_str());
+        let explained = journal(&["-x", &request])?;
+        for says in ["A request is about to run", "The run of a request is over", &format!("--text {id}")] {
+            assert!(explained.contains(says), "{explained}");
+        }
+        let denied = journal(&["-x", "-t", "countersignd", "COUNTERSIGN_CODE=Denied"])?;
+        assert!(denied.contains("A request is over and nothing ran") && !denied.contains("rm -rf"), "{denied}");
+        assert_eq!(journal(&["-q", "COUNTERSIGN_REQUEST=00000000000000000000000000000000"])?, "");
+        Ok(())
+    }
+
+    #[test]
     fn the_log_is_counted_while_it_is_written() -> Result<()> {
         let machine = machine()?;
         close(&machine)?;

@@ -16,7 +16,7 @@ use countersign_core::code::{Code, Failure};
 use countersign_core::message::Handover;
 use countersign_core::policy::Policy;
 use countersign_core::receipt::Recorded;
-use countersign_core::record::{Draft, Entry, Stamp};
+use countersign_core::record::{Draft, Entry, Record, Stamp};
 use countersign_core::time::Moment;
 use tokio::sync::oneshot;
 
@@ -24,7 +24,7 @@ use crate::clock::{self, Boot};
 use crate::recall::{Recalled, recall};
 use crate::standing::Standing;
 use checkpoints::Checkpoints;
-use journal::Journal;
+use journal::{Journal, Line};
 use signs::Signs;
 
 /// The log as the pipeline knows it.
@@ -65,10 +65,14 @@ impl Ledger {
         let (handovers, rotated): (Vec<_>, Vec<_>) =
             checkpoints::unknown(&store, handovers, &stamp)?.into_iter().unzip();
         let first: Vec<Draft> = first(&stamp, &recalled).into_iter().chain(rotated).collect();
-        store.begin(&stamp, &first)?;
+        let begun = store.begin(&stamp, &first)?;
         // After their records, so that a crash between the two tells of a change twice and not never.
         handovers.iter().for_each(|handover| checkpoints::keep(&mut store, handover));
-        first.iter().for_each(|draft| journal.tell(draft));
+        for entry in &begun {
+            if let Ok(record) = Record::parse(&entry.body) {
+                journal.tell(Line::of(&record), Some(entry.seq));
+            }
+        }
         let writer = Writer::start(store, policy.settings().segment_records)?;
         Ok((Self { writer, journal, boot, standing, checkpoints: Checkpoints::new(), signs }, recalled))
     }
@@ -86,10 +90,14 @@ impl Ledger {
         if self.signs.trouble(clock::now()) {
             self.standing.warn();
         }
-        self.journal.tell(&draft);
+        let (journal, line) = (self.journal.clone(), Line::of(draft.record()));
         let (tell, written) = oneshot::channel();
-        // Whoever waited may have gone meanwhile; the record is written all the same.
-        self.writer.append(vec![draft], Box::new(move |entries| drop(tell.send(entries))));
+        let reply = move |entries: Result<Vec<Entry>, StoreError>| {
+            journal.tell(line, entries.as_ref().ok().and_then(|entries| entries.first()).map(|entry| entry.seq));
+            // Whoever waited may have gone meanwhile; the record is written all the same.
+            drop(tell.send(entries));
+        };
+        self.writer.append(vec![draft], Box::new(reply));
         let first = |entries: Vec<Entry>| entries.first().map(Recorded::from);
         match written.await {
             Ok(Ok(entries)) => {
