@@ -124,7 +124,9 @@ fn draft(id: u64) -> Draft {
     };
     let claims = Claims { agent: Some("helper".to_owned()), reason: Some("the configuration changed".to_owned()) };
     let id = RequestId::from_random(id.into());
-    let request = Request::new(id, Salt::from_random([7; 16]), caller, action, claims, Narrowing::default()).unwrap();
+    let request =
+        Request::new(id, Salt::from_random([7; 16]), caller, action, claims, Narrowing::default(), Default::default())
+            .unwrap();
     let stamp = Stamp {
         time: Moment::from_millis(1_700_000_000_000),
         boot_id: "c5bb4e4c-8f0e-4b0c-9b57-7a3c7a1d2f3e".to_owned(),

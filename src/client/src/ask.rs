@@ -44,6 +44,8 @@ pub struct Ask {
     pub max_tier: Option<String>,
     /// A narrower sandbox.
     pub profile: Option<String>,
+    /// Values that the broker hides wherever they stand.
+    pub secrets: Vec<String>,
     /// The request outlives the caller's connection.
     pub detach: bool,
     /// Only for a plan: everything that stands in its way is told, not only the first.
@@ -66,6 +68,7 @@ impl Ask {
             targets: Vec::new(),
             max_tier: None,
             profile: None,
+            secrets: Vec::new(),
             detach: false,
             all: false,
         }
@@ -88,6 +91,7 @@ impl Ask {
         keys.extend(texts.into_iter().filter_map(|(key, text)| Some((key, Variant::from(text.as_deref()?)))));
         keys.extend(self.timeout_ms.map(|ms| ("timeout_ms", Variant::from(ms))));
         keys.extend((!self.targets.is_empty()).then(|| ("targets", Variant::from(&self.targets))));
+        keys.extend((!self.secrets.is_empty()).then(|| ("secrets", Variant::from(&self.secrets))));
         keys.extend((!self.env.is_empty()).then(|| ("env", Variant::from(self.env.clone()))));
         keys.extend(self.detach.then(|| ("detach", Variant::from(true))));
         keys.extend(self.all.then(|| ("all", Variant::from(true))));
@@ -129,6 +133,7 @@ mod tests {
             targets: vec!["/etc/x".to_owned()],
             max_tier: Some("T1".to_owned()),
             profile: Some("observe".to_owned()),
+            secrets: vec!["named".to_owned()],
             detach: true,
             all: true,
             ..Ask::new(What::Argv(vec!["id".to_owned(), "-u".to_owned()]), "/".to_owned())
@@ -143,6 +148,7 @@ mod tests {
             "max_tier",
             "profile",
             "reason",
+            "secrets",
             "stderr",
             "stdin",
             "stdout",
@@ -155,6 +161,7 @@ mod tests {
             ("argv", "as"),
             ("env", "a{ss}"),
             ("targets", "as"),
+            ("secrets", "as"),
             ("timeout_ms", "t"),
             ("detach", "b"),
             ("all", "b"),

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::redact::Secrets;
+
 /// Why a call failed or a request was not run. The names are those of the bus errors `org.countersign.Error.*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Code {
@@ -148,6 +150,12 @@ impl Failure {
     #[must_use]
     pub fn new(code: Code, sentence: impl Into<String>) -> Self {
         Self { code, sentence: sentence.into() }
+    }
+
+    /// The same without values that the caller named as secret.
+    #[must_use]
+    pub fn without(self, secrets: &Secrets) -> Self {
+        Self { sentence: secrets.hidden_in(&self.sentence), ..self }
     }
 }
 

@@ -21,6 +21,7 @@ pub mod code;
 pub mod digest;
 pub mod environment;
 pub mod evidence;
+mod hiding;
 pub mod message;
 pub mod note;
 pub mod order;

@@ -14,8 +14,10 @@ use crate::caller::Caller;
 use crate::classify::{Classification, Rules, Subject, classify};
 use crate::digest::Digest;
 use crate::environment::Environment;
+use crate::hiding;
 use crate::path::CleanPath;
 use crate::profile::ProfileName;
+use crate::redact::Secrets;
 use crate::salt::Salt;
 use crate::target::Target;
 use crate::tier::Tier;
@@ -127,6 +129,7 @@ pub struct Request {
     action: Action,
     claims: Claims,
     narrowing: Narrowing,
+    secrets: Secrets,
 }
 
 /// Why an action or a claim is out of bounds.
@@ -155,6 +158,7 @@ impl Request {
         action: Action,
         claims: Claims,
         narrowing: Narrowing,
+        secrets: Secrets,
     ) -> Result<Self, RequestError> {
         let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         if length(&claims.agent) > MAX_AGENT {
@@ -167,7 +171,7 @@ impl Request {
         if action.timeout_ms.is_some_and(|ms| ms == 0 || ms > longest) {
             return Err(RequestError::Timeout);
         }
-        Ok(Self { id, salt, caller, action, claims, narrowing })
+        Ok(Self { id, salt, caller, action, claims, narrowing, secrets })
     }
 
     /// Names the risk of this request under these rules.
@@ -212,6 +216,12 @@ impl Request {
     pub const fn narrowing(&self) -> &Narrowing {
         &self.narrowing
     }
+
+    /// The values that the caller named as secret.
+    #[must_use]
+    pub const fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
 }
 
 /// Names the risk of an action. The launcher calls the same function on an order that it received.
@@ -251,6 +261,12 @@ impl Classified {
     #[must_use]
     pub fn targets(&self) -> &[Target] {
         &self.classification.targets
+    }
+
+    /// Whether whoever decides still sees what is done, and on what, without the values that the caller named as secret.
+    #[must_use]
+    pub fn shows_what_matters(&self, rules: &Rules) -> bool {
+        hiding::shows_what_matters(&self.request, &self.classification, rules)
     }
 }
 

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use countersign_core::code::{Code, Failure};
 use countersign_core::plan::PinnedDirectory;
+use countersign_core::redact::Secrets;
 use countersign_core::request::{Action, Claims, Narrowing};
 
 use crate::output::Sinks;
@@ -34,6 +35,8 @@ pub(crate) struct Ask {
     pub(crate) claims: Claims,
     /// How the caller narrows it.
     pub(crate) narrowing: Narrowing,
+    /// What is hidden everywhere.
+    pub(crate) secrets: Secrets,
     /// The directory that the caller holds open, if it passed one instead of a path.
     pub(crate) directory: Option<DirectoryId>,
     /// Whether the request outlives the caller's connection.

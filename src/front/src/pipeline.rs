@@ -146,7 +146,7 @@ impl Pipeline {
                 self.ledger.write(shown.draft(&self.ledger.stamp(&policy))).await?;
                 Ok(shown)
             }
-            Err(ending) => Err(self.conclude(*ending).await),
+            Err(ending) => Err(self.conclude(*ending).await.without(&ask.secrets)),
         }
     }
 
@@ -169,7 +169,7 @@ impl Pipeline {
         let policy = self.policy();
         let considered = match self.consider(&policy, caller, &ask) {
             Ok(considered) => considered,
-            Err(ending) => return Err(self.conclude(*ending).await),
+            Err(ending) => return Err(self.conclude(*ending).await.without(&ask.secrets)),
         };
         let taken = match self.reserve(&considered) {
             Ok(mut held) => self.draw(&policy, &considered, ask.directory).await.map(|drawn| {
@@ -180,7 +180,10 @@ impl Pipeline {
         };
         let ((plan, digest), held) = match taken {
             Ok(taken) => taken,
-            Err(failure) => return Err(self.conclude(considered.ending(&self.ledger.stamp(&policy), failure)).await),
+            Err(failure) => {
+                let ending = considered.ending(&self.ledger.stamp(&policy), failure);
+                return Err(self.conclude(ending).await.without(&ask.secrets));
+            }
         };
         let (case, verdict) = considered.into_parts();
         let approvers = policy.settings().quorum.of(plan.tier);
@@ -211,7 +214,7 @@ impl Pipeline {
             Ok((order, job)) => self.run(&ticket, order, job, files).await,
             Err(not_approved) => self.close(&ticket, not_approved).await,
         };
-        ticket.ended(end);
+        ticket.ended(end.without(ticket.case.request().secrets()));
         self.tell(&ticket);
     }
 

@@ -98,7 +98,8 @@ mod tests {
         let stamp = Stamp { time: clock::now(), boot_id: "x".to_owned(), monotonic_ms: 1, state, mode, ruleset };
         let (ask, salt) = (ask(words), Salt::from_random([0; 16]));
         let id = RequestId::from_random(id_of(words));
-        let request = Request::new(id, salt, caller(GRANTED), ask.action, ask.claims, ask.narrowing).unwrap();
+        let request =
+            Request::new(id, salt, caller(GRANTED), ask.action, ask.claims, ask.narrowing, ask.secrets).unwrap();
         Draft::finished(&stamp, &request.classify(policy("").rules()))
     }
 

@@ -21,6 +21,7 @@ use countersign_core::outcome::Outcome;
 use countersign_core::plan::Plan;
 use countersign_core::receipt::Receipt;
 use countersign_core::record::Judgement;
+use countersign_core::redact::Secrets;
 use countersign_core::request::{Classified, RequestId};
 use countersign_core::run_state::RunState;
 use countersign_core::time::Moment;
@@ -119,6 +120,15 @@ pub(crate) struct End {
     pub(crate) result: Result<Ran, Failure>,
     /// The receipt, for either.
     pub(crate) receipt: Receipt,
+}
+
+impl End {
+    /// The same without values that the caller named as secret in its sentences.
+    pub(crate) fn without(self, secrets: &Secrets) -> Self {
+        let sentence = secrets.hidden_in(&self.receipt.sentence);
+        let result = self.result.map_err(|failure| failure.without(secrets));
+        Self { result, receipt: Receipt { sentence, ..self.receipt } }
+    }
 }
 
 /// One request, from its plan to its end.

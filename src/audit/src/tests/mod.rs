@@ -166,6 +166,7 @@ pub(crate) fn case(id: u128) -> Classified {
         action,
         Claims::default(),
         Narrowing::default(),
+        Default::default(),
     );
     request.unwrap().classify(policy().rules())
 }

@@ -13,7 +13,7 @@ use crate::outcome::{Ended, Outcome, Stream};
 use crate::plan::Pinned;
 use crate::policy::{Gate, Mode, Ruleset, Taint};
 use crate::record::{Asker, Executable, Hidden, Judgement, MAX_ERROR, MAX_NUMBER, Part, Phase, Record, VERSION};
-use crate::redact;
+use crate::redact::{self, Secrets};
 use crate::request::Classified;
 use crate::run_state::RunState;
 use crate::salt::Salt;
@@ -87,6 +87,8 @@ pub struct Entry {
 pub struct Draft {
     record: Box<Record>,
     opening: Option<Salt>,
+    /// Hidden in everything that is added later; not part of the record.
+    secrets: Secrets,
 }
 
 impl Draft {
@@ -154,16 +156,19 @@ impl Draft {
     /// Adds who asked.
     #[must_use]
     pub fn with_caller(self, caller: &Caller) -> Self {
-        self.with(|record| record.caller = Some(Asker::from(caller)))
+        let caller = Asker::of(caller, &self.secrets);
+        self.with(|record| record.caller = Some(caller))
     }
 
     /// Adds the plan's digest and what was to run.
     #[must_use]
     pub fn with_plan(self, digest: Digest, pinned: &Pinned) -> Self {
+        let secrets = self.secrets.clone();
         self.with(|record| {
             record.digest = Some(digest);
-            record.executable = Some(Executable::from(&pinned.executable));
-            record.interpreter = pinned.interpreter.as_ref().map(|interpreter| Executable::from(&interpreter.file));
+            record.executable = Some(Executable::of(&pinned.executable, &secrets));
+            record.interpreter =
+                pinned.interpreter.as_ref().map(|interpreter| Executable::of(&interpreter.file, &secrets));
         })
     }
 
@@ -214,7 +219,8 @@ impl Draft {
     /// Adds what went wrong, redacted and cut to [`MAX_ERROR`] characters.
     #[must_use]
     pub fn with_error(self, error: &str) -> Self {
-        self.with(|record| record.error = Some(cut(redact::text(error))))
+        let error = cut(self.secrets.text(error));
+        self.with(|record| record.error = Some(error))
     }
 
     /// Adds who acted on the broker: a word of ours.
@@ -232,7 +238,8 @@ impl Draft {
     /// Adds what was acted on.
     #[must_use]
     pub fn with_target(self, target: &Target) -> Self {
-        self.with(|record| record.targets.push(clean(target)))
+        let target = clean(target, &self.secrets);
+        self.with(|record| record.targets.push(target))
     }
 
     /// Adds who said no.
@@ -273,6 +280,12 @@ impl Draft {
         })
     }
 
+    /// The draft of the result that closes this intent, hiding the same.
+    #[must_use]
+    pub fn result(&self, stamp: &Stamp) -> Self {
+        Self { secrets: self.secrets.clone(), ..self.record.result(stamp) }
+    }
+
     /// The record so far; its place is not settled.
     #[must_use]
     pub const fn record(&self) -> &Record {
@@ -304,18 +317,19 @@ impl Draft {
 
     fn asked(stamp: &Stamp, phase: Phase, case: &Classified) -> Self {
         let (request, classification) = (case.request(), case.classification());
-        let action = request.action();
-        let claim = |text: &Option<String>| text.as_deref().map(redact::text);
-        let draft = Self::blank(stamp, phase).with_caller(request.caller()).with(|record| {
+        let (action, secrets) = (request.action(), request.secrets());
+        let claim = |text: &Option<String>| text.as_deref().map(|text| secrets.text(text));
+        let draft = Self { secrets: secrets.clone(), ..Self::blank(stamp, phase) };
+        let draft = draft.with_caller(request.caller()).with(|record| {
             record.id = Some(request.id());
             record.agent = claim(&request.claims().agent);
             record.reason = claim(&request.claims().reason);
-            record.argv = redact::words(action.argv.words());
-            record.cwd = Some(redact::text(action.cwd.as_str()));
+            record.argv = secrets.words(action.argv.words());
+            record.cwd = Some(secrets.text(action.cwd.as_str()));
             record.env_names = action.env.added().keys().cloned().collect();
             record.tier = Some(classification.ruling);
             record.rules.clone_from(&classification.rules);
-            record.targets = case.targets().iter().map(clean).collect();
+            record.targets = case.targets().iter().map(|target| clean(target, secrets)).collect();
             record.profile = Some(case.profile().clone());
         });
         draft.commit(&Hidden::of(request), request.salt())
@@ -378,7 +392,7 @@ impl Draft {
             tainted: Vec::new(),
             software: None,
         });
-        Self { record, opening: None }
+        Self { record, opening: None, secrets: Secrets::default() }
     }
 }
 
@@ -405,8 +419,8 @@ impl Record {
     }
 }
 
-fn clean(target: &Target) -> Target {
-    Target { name: redact::text(&target.name), ..target.clone() }
+fn clean(target: &Target, secrets: &Secrets) -> Target {
+    Target { name: secrets.text(&target.name), ..target.clone() }
 }
 
 fn exact(moment: Moment) -> Moment {

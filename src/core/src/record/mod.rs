@@ -28,7 +28,7 @@ use crate::outcome::{Ended, Layer, Stream};
 use crate::plan::PinnedFile;
 use crate::policy::{Gate, Mode, Ruleset, Taint, Verdict};
 use crate::profile::ProfileName;
-use crate::redact;
+use crate::redact::Secrets;
 use crate::request::RequestId;
 use crate::run_state::RunState;
 use crate::target::Target;
@@ -182,12 +182,12 @@ pub struct Asker {
     pub security_label: Option<String>,
 }
 
-impl From<&Caller> for Asker {
-    fn from(caller: &Caller) -> Self {
-        let clean = |text: &Option<String>| text.as_deref().map(redact::text);
+impl Asker {
+    fn of(caller: &Caller, secrets: &Secrets) -> Self {
+        let clean = |text: &Option<String>| text.as_deref().map(|text| secrets.text(text));
         Self {
             uid: caller.uid,
-            user: redact::text(&caller.user),
+            user: secrets.text(&caller.user),
             gids: caller.gids.clone(),
             pid: caller.pid,
             start_time: caller.start_time,
@@ -223,9 +223,9 @@ pub struct Executable {
     pub sha256: Digest,
 }
 
-impl From<&PinnedFile> for Executable {
-    fn from(file: &PinnedFile) -> Self {
-        Self { path: redact::text(file.path.as_str()), sha256: file.sha256 }
+impl Executable {
+    fn of(file: &PinnedFile, secrets: &Secrets) -> Self {
+        Self { path: secrets.text(file.path.as_str()), sha256: file.sha256 }
     }
 }
 

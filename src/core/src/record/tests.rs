@@ -17,6 +17,7 @@ use crate::outcome::Outcome;
 use crate::path::CleanPath;
 use crate::plan::{Circumstances, Pinned, PinnedDirectory, Plan};
 use crate::policy::{Names, Policy, Sources};
+use crate::redact::Secrets;
 use crate::request::{Action, Claims, Classified, Narrowing, Request};
 use crate::salt::Salt;
 use crate::tier::Tier;
@@ -42,6 +43,16 @@ pub(crate) fn caller() -> Caller {
 
 /// A classified request, and the plan drawn from it as T2.
 pub(crate) fn planned(words: &[&str], agent: Option<&str>, reason: Option<&str>) -> (Classified, Plan) {
+    planned_with(words, agent, reason, Secrets::default())
+}
+
+/// The same with values that the caller names as secret.
+pub(crate) fn planned_with(
+    words: &[&str],
+    agent: Option<&str>,
+    reason: Option<&str>,
+    secrets: Secrets,
+) -> (Classified, Plan) {
     let action = Action {
         argv: Argv::new(words.iter().map(|word| (*word).to_owned()).collect()).unwrap(),
         cwd: CleanPath::new("/").unwrap(),
@@ -51,7 +62,7 @@ pub(crate) fn planned(words: &[&str], agent: Option<&str>, reason: Option<&str>)
     };
     let claims = Claims { agent: agent.map(str::to_owned), reason: reason.map(str::to_owned) };
     let request =
-        Request::new(RequestId::from_random(7), SALT, caller(), action, claims, Narrowing::default()).unwrap();
+        Request::new(RequestId::from_random(7), SALT, caller(), action, claims, Narrowing::default(), secrets).unwrap();
     let case = request.classify(&Rules::parse(&[]).unwrap());
     let file = PinnedFile {
         path: CleanPath::new("/usr/bin/env").unwrap(),
@@ -359,7 +370,8 @@ fn plain(words: &[&str], reason: &str) -> Request {
         timeout_ms: None,
     };
     let claims = Claims { agent: None, reason: Some(reason.to_owned()) };
-    Request::new(RequestId::from_random(7), SALT, caller(), action, claims, Narrowing::default()).unwrap()
+    Request::new(RequestId::from_random(7), SALT, caller(), action, claims, Narrowing::default(), Secrets::default())
+        .unwrap()
 }
 
 #[test]

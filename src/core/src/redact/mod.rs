@@ -1,11 +1,13 @@
 //! Redaction: secrets leave a text before it is stored, shown or sent anywhere. SEC-9.
 //!
 //! Enters: words of a command, or any other text, of any length. Leaves: the same with [`MARKER`] where a secret
-//! stood. One pass over the text; running it again changes nothing; where the end of a secret is in doubt, more is
+//! stood. What looks like a secret is found by its name, its place or its form, what a caller names as one by its value
+//! ([`Secrets`]). One pass over the text; running it again changes nothing; where the end of a secret is in doubt, more is
 //! taken and not less. The one exception is text for a shell, where a value ends where the shell ends it and a command
 //! substitution is never taken: otherwise a "secret" would be the place to hide a command from whoever approves it.
 
 mod command;
+mod exact;
 mod names;
 mod programs;
 mod scan;
@@ -13,6 +15,7 @@ mod shell;
 mod tokens;
 
 use command::Command;
+pub use exact::{MAX_SECRET, MAX_SECRETS, MIN_SECRET, Secrets, SecretsError};
 use scan::{Reading, Scan};
 
 /// What stands where a secret stood.
@@ -30,8 +33,12 @@ pub fn text(text: &str) -> String {
 /// Takes the secrets out of the words of a command.
 #[must_use]
 pub fn words(words: &[String]) -> Vec<String> {
+    words_after(words.iter())
+}
+
+fn words_after<W: AsRef<str>>(words: impl Iterator<Item = W>) -> Vec<String> {
     let mut command = Command::default();
-    words.iter().map(|word| command.word(word)).collect()
+    words.map(|word| command.word(word.as_ref())).collect()
 }
 
 /// Takes the secrets out of a text that a shell may run. What is taken from one place may show a secret in another,

@@ -8,14 +8,18 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 use super::{is_plain, write_out};
-use crate::redact;
+use crate::redact::Secrets;
 
 /// Makes output readable as text, in at most `bound` bytes. `length` is that of all of the output, of which `output` may
-/// be the beginning; what is missing is said at the end, inside the bound.
+/// be the beginning; what is missing is said at the end, inside the bound. Neither what looks like a secret nor one of
+/// `secrets` is in it, and of what the end of `output` cuts through, no beginning.
 #[must_use]
-pub fn for_agent(output: &[u8], length: u64, bound: usize) -> String {
-    let clean = redact::text(&without_sequences(&String::from_utf8_lossy(output)));
-    let unseen = length.saturating_sub(u64::try_from(output.len()).unwrap_or(u64::MAX));
+pub fn for_agent(output: &[u8], length: u64, bound: usize, secrets: &Secrets) -> String {
+    let text = without_sequences(&String::from_utf8_lossy(output));
+    let unread = length.saturating_sub(u64::try_from(output.len()).unwrap_or(u64::MAX));
+    let known = if unread == 0 { text.as_str() } else { whole_words(&text) };
+    let unseen = unread.saturating_add(u64::try_from(text.len().saturating_sub(known.len())).unwrap_or(u64::MAX));
+    let clean = secrets.text(&if unread == 0 { known.to_owned() } else { secrets.hidden_in_beginning(known) });
     if clean.len() <= bound && unseen == 0 {
         return clean;
     }
@@ -27,6 +31,17 @@ pub fn for_agent(output: &[u8], length: u64, bound: usize) -> String {
     let kept = clean.get(..room).unwrap_or_default();
     let said = format!("{kept}{}", note(clean.len().saturating_sub(room)));
     said.get(..said.floor_char_boundary(bound)).unwrap_or_default().to_owned()
+}
+
+/// The longest word that is left out where the end of what is known may have cut through it.
+const LONGEST_CUT: usize = 8 * 1_024;
+
+/// What is known without its last word, which may be the beginning of a secret that nobody can tell by its beginning.
+fn whole_words(text: &str) -> &str {
+    let least = text.ceil_char_boundary(text.len().saturating_sub(LONGEST_CUT));
+    let (before, end) = text.split_at_checked(least).unwrap_or((text, ""));
+    let last = end.rfind(char::is_whitespace).unwrap_or(0);
+    text.get(..before.len().saturating_add(last)).unwrap_or(before)
 }
 
 fn without_sequences(text: &str) -> String {

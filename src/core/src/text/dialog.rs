@@ -10,12 +10,16 @@ use std::collections::BTreeMap;
 use super::{COMMAND_BOUND, Medium, Shown, bounded, in_quotes, typed, visible};
 use crate::digest::Digest;
 use crate::plan::Plan;
-use crate::redact;
+use crate::redact::Secrets;
 use crate::request::Classified;
 use crate::tier::Tier;
 
 /// The most bytes of every detail but the command.
 const DETAIL_BOUND: usize = 512;
+
+/// What is said where a secret was taken out.
+pub(super) const HIDDEN: &str =
+    "[REDACTED] stands for what looks like a secret or was named as one: refuse if you do not know what it is.";
 
 /// By which polkit finds the message in the language of the agent, before it puts the details in their places.
 pub(super) const GETTEXT_DOMAIN: &str = "countersign";
@@ -83,11 +87,13 @@ fn next_name(text: &str) -> Option<(&str, &str, &str)> {
 /// Builds the dialog for a plan. `may_touch` says in words of ours what the job will be able to change.
 #[must_use]
 pub fn dialog(case: &Classified, plan: &Plan, digest: Digest, may_touch: &str) -> Dialog {
-    let words = redact::words(plan.action.argv.words());
+    let secrets = case.request().secrets();
+    let words = secrets.words(plan.action.argv.words());
     let whole = typed(&words, Medium::Markup);
     let command = bounded(&whole, COMMAND_BOUND);
     let cut = command != whole;
-    let hidden = words != plan.action.argv.words();
+    let hidden = words != plan.action.argv.words() || !secrets.is_empty();
+    let line = |text: &str| line(text, secrets);
     let ours = [
         ("command", Shown(command)),
         ("cwd", line(plan.pinned.cwd.path.as_str())),
@@ -103,12 +109,12 @@ pub fn dialog(case: &Classified, plan: &Plan, digest: Digest, may_touch: &str) -
 
 /// Who asks: what is proven, and what is claimed between quotation marks.
 pub(super) fn requester(case: &Classified) -> [(&'static str, Shown); 3] {
-    let (caller, claims) = (case.request().caller(), case.request().claims());
+    let (caller, claims, secrets) = (case.request().caller(), case.request().claims(), case.request().secrets());
     let claim = |text: &Option<String>| match text {
-        Some(text) => Shown(in_quotes(text, DETAIL_BOUND, Medium::Markup)),
+        Some(text) => Shown(in_quotes(&secrets.text(text), DETAIL_BOUND, Medium::Markup)),
         None => Shown("nothing".to_owned()),
     };
-    let user = line(&format!("{} (uid {})", caller.user, caller.uid));
+    let user = line(&format!("{} (uid {})", caller.user, caller.uid), secrets);
     [("agent", claim(&claims.agent)), ("reason", claim(&claims.reason)), ("user", user)]
 }
 
@@ -134,17 +140,17 @@ fn message(cut: bool, hidden: bool) -> String {
         lines.push("This is not the whole command: read it with countersign show $(id)");
     }
     if hidden {
-        lines.push("[REDACTED] stands for what looks like a secret: refuse if you do not know what it is.");
+        lines.push(HIDDEN);
     }
     lines.join("\n")
 }
 
-pub(super) fn line(text: &str) -> Shown {
-    line_within(text, DETAIL_BOUND)
+pub(super) fn line(text: &str, secrets: &Secrets) -> Shown {
+    line_within(text, secrets, DETAIL_BOUND)
 }
 
-pub(super) fn line_within(text: &str, bound: usize) -> Shown {
-    Shown(bounded(&visible(&redact::text(text), Medium::Markup), bound))
+pub(super) fn line_within(text: &str, secrets: &Secrets, bound: usize) -> Shown {
+    Shown(bounded(&visible(&secrets.text(text), Medium::Markup), bound))
 }
 
 /// What will really be executed, which is not always what the first word suggests.

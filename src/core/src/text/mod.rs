@@ -12,7 +12,7 @@ mod steps;
 use std::fmt;
 
 use crate::argv::Argv;
-use crate::redact;
+use crate::redact::{self, Secrets};
 
 pub use agent::for_agent;
 pub use control::Steering;
@@ -81,7 +81,13 @@ pub fn quoted(text: &str, bound: usize) -> Shown {
 /// A command as one would type it in a shell, in at most `bound` bytes (or [`LEAST_BOUND`], if that is more).
 #[must_use]
 pub fn shown_argv(argv: &Argv, bound: usize) -> Shown {
-    Shown(bounded(&typed(&redact::words(argv.words()), Medium::Plain), bound.max(LEAST_BOUND)))
+    shown_argv_without(argv, &Secrets::default(), bound)
+}
+
+/// The same without values that its caller named as secret.
+#[must_use]
+pub fn shown_argv_without(argv: &Argv, secrets: &Secrets, bound: usize) -> Shown {
+    Shown(bounded(&typed(&secrets.words(argv.words()), Medium::Plain), bound.max(LEAST_BOUND)))
 }
 
 fn in_quotes(text: &str, bound: usize, medium: Medium) -> String {

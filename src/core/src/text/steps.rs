@@ -6,12 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use super::dialog::{Dialog, line, line_within, program, requester, tier, why};
+use super::dialog::{Dialog, HIDDEN, line, line_within, program, requester, tier, why};
 use super::{COMMAND_BOUND, Medium, Shown, bounded, typed};
 use crate::bundle::Bundle;
 use crate::digest::Digest;
 use crate::plan::Plan;
-use crate::redact;
 use crate::request::Classified;
 
 /// The fewest bytes of a step's command that are shown, if it has as many.
@@ -73,23 +72,24 @@ fn message(cut: bool, hidden: bool) -> String {
         lines.push("This is not the whole of every command: read it with countersign show $(id)");
     }
     if hidden {
-        lines.push("[REDACTED] stands for what looks like a secret: refuse if you do not know what it is.");
+        lines.push(HIDDEN);
     }
     lines.join("\n")
 }
 
 fn lines(number: usize, step: &StepOf<'_>, room: usize) -> Lines {
     let StepOf { case, plan, may_touch } = step;
-    let words = redact::words(plan.action.argv.words());
+    let secrets = case.request().secrets();
+    let words = secrets.words(plan.action.argv.words());
     let whole = typed(&words, Medium::Markup);
     let command = bounded(&whole, room);
-    let [directory, program, why, touch] =
-        [plan.pinned.cwd.path.as_str(), &program(plan), &why(case), may_touch].map(|text| line_within(text, ASIDE));
+    let [directory, program, why, touch] = [plan.pinned.cwd.path.as_str(), &program(plan), &why(case), may_touch]
+        .map(|text| line_within(text, secrets, ASIDE));
     let text = format!(
         "{number}. {}: {command}\n    in {directory}, program {program}; why: {why}; may touch: {touch}",
-        line(&tier(plan.tier))
+        line(&tier(plan.tier), secrets)
     );
-    Lines { text, cut: command != whole, hidden: words != plan.action.argv.words() }
+    Lines { text, cut: command != whole, hidden: words != plan.action.argv.words() || !secrets.is_empty() }
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ fn a_very_long_command_keeps_its_head_and_its_tail() {
 }
 
 fn whole(output: &[u8], bound: usize) -> String {
-    for_agent(output, u64::try_from(output.len()).unwrap(), bound)
+    for_agent(output, u64::try_from(output.len()).unwrap(), bound, &Secrets::default())
 }
 
 #[test]
@@ -149,8 +149,9 @@ fn output_for_an_agent_counts_the_note_inside_the_bound() {
     assert!(cut.len() <= 100 && cut.ends_with("bytes hidden]"), "{cut}");
     assert!(whole(&[b'x'; 101], 5).len() <= 5);
     assert_eq!(whole(b"x", 0), "");
-    assert_eq!(for_agent(b"beginning", 1_009, 100), "beginning\n[1000 bytes hidden]");
-    assert_eq!(for_agent(b"beginning", 9, 9), "beginning");
+    let none = Secrets::default();
+    assert_eq!(for_agent(b"the beginning", 1_013, 100, &none), "the\n[1010 bytes hidden]");
+    assert_eq!(for_agent(b"beginning", 9, 9, &none), "beginning");
 }
 
 #[test]
@@ -237,11 +238,33 @@ proptest! {
     #[test]
     fn any_output_is_taken(output in any::<Vec<u8>>(), more in 0_u64..100, bound in 0_usize..200) {
         let length = u64::try_from(output.len()).unwrap().saturating_add(more);
-        let text = for_agent(&output, length, bound);
+        let text = for_agent(&output, length, bound, &Secrets::default());
         prop_assert!(more == 0 || bound < 64 || text.ends_with("bytes hidden]"));
         prop_assert!(text.len() <= bound);
         prop_assert!(!text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')));
     }
+}
+
+#[test]
+fn what_the_end_of_a_preview_cuts_through_leaves_no_beginning() {
+    let named = Secrets::new(&["correct horse battery".to_owned()]).unwrap();
+    let (token, pem) = ("ghp_0123456789abcdefghij0123456789abcdef", "-----BEGIN PRIVATE KEY-----\nMIIEow");
+    for (written, shown) in [
+        (format!("a line\n{token}"), "a line\n[REDACTED]"),
+        (format!("a line\nkey {pem}"), "a line\nkey [REDACTED]"),
+        ("the phrase correct horse battery".to_owned(), "the phrase [REDACTED]"),
+        ("a line\npassword: correct".to_owned(), "a line\npassword: [REDACTED]"),
+    ] {
+        assert_eq!(for_agent(written.as_bytes(), written.len().try_into().unwrap(), 1_000, &named), shown);
+        for at in 8..written.len() {
+            let text = for_agent(&written.as_bytes()[..at], 70_000, 1_000, &named);
+            let left = ["gh", "MII", "cor", "hor", "bat"].into_iter().find(|head| text.contains(head));
+            assert_eq!(left, None, "{at}: {text}");
+        }
+    }
+    let long = format!("x {}", "y".repeat(20_000));
+    let text = for_agent(long.as_bytes(), 70_000, 60_000, &named);
+    assert!((10_000..12_000).contains(&text.len()), "of a line without end something is seen: {}", text.len());
 }
 
 #[test]

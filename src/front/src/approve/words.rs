@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use countersign_core::argv::Argv;
 use countersign_core::caller::Caller;
-use countersign_core::text::{COMMAND_BOUND, dialog, quoted, shown, shown_argv};
+use countersign_core::redact::Secrets;
+use countersign_core::text::{COMMAND_BOUND, dialog, quoted, shown, shown_argv_without};
 
 use crate::tickets::Ticket;
 
@@ -27,8 +28,8 @@ pub(crate) fn are_whole(ticket: &Ticket) -> bool {
 }
 
 /// The command in one line.
-pub(crate) fn command(argv: &Argv) -> String {
-    shown_argv(argv, COMMAND_BOUND).into()
+pub(crate) fn command(argv: &Argv, secrets: &Secrets) -> String {
+    shown_argv_without(argv, secrets, COMMAND_BOUND).into()
 }
 
 /// The sentence of a refusal: who refused, and why in quoted words.

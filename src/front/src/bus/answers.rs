@@ -11,13 +11,14 @@ use countersign_core::code::Failure;
 use countersign_core::outcome::{Ended, Outcome, Stream};
 use countersign_core::policy::Ruleset;
 use countersign_core::receipt::Receipt;
-use countersign_core::redact;
+use countersign_core::redact::Secrets;
 use countersign_core::target::Target;
 use countersign_core::text::for_agent;
 use serde::Serialize;
 use zbus::Variant;
 
 use super::facts::user_name;
+use super::reader::{Reader, named, without_secrets};
 use crate::output::{Captured, PREVIEW};
 use crate::pipeline::Shown;
 use crate::tickets::{Ran, Ticket};
@@ -25,7 +26,7 @@ use crate::tickets::{Ran, Ticket};
 /// An answer, by key.
 pub(crate) type Keys = HashMap<&'static str, Variant<'static>>;
 
-/// What `Plan` answers.
+/// What `Plan` answers. As in every answer to who asked, values that were named as secret stand in the plan alone.
 pub(super) fn shown(shown: &Shown) -> Keys {
     let classification = shown.case.classification();
     let digest = shown.drawn.as_ref().map(|(_, digest)| digest);
@@ -33,29 +34,22 @@ pub(super) fn shown(shown: &Shown) -> Keys {
     let profile = shown.policy.profiles().get(shown.case.profile());
     let (code, sentence) =
         shown.failure.as_ref().map_or(("", ""), |failure| (failure.code.name(), failure.sentence.as_str()));
+    let secrets = shown.case.request().secrets();
+    let may_touch = profile.map(|profile| profile.may_touch(shown.case.targets())).unwrap_or_default();
     let mut keys = of_case(&shown.case);
     keys.extend([
         ("tier", text(classification.ruling.name())),
         ("verdict", text(&word(&shown.judgement))),
         ("code", text(code)),
-        ("sentence", text(sentence)),
+        ("sentence", text(&secrets.hidden_in(sentence))),
         ("digest", text(&digest.map(ToString::to_string).unwrap_or_default())),
         ("fingerprint", text(&digest.map(|digest| digest.fingerprint()).unwrap_or_default())),
         ("plan", text(&shown.drawn.as_ref().map(|(plan, _)| json(plan)).unwrap_or_default())),
         ("ruleset", text(&ruleset(shown.policy.ruleset()))),
-        ("may_touch", text(&profile.map(|profile| profile.may_touch(shown.case.targets())).unwrap_or_default())),
+        ("may_touch", text(&secrets.hidden_in(&may_touch))),
         ("expires", Variant::from(expires)),
     ]);
     keys
-}
-
-/// Who reads an answer about a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reader {
-    /// Who asked, and knows every word of it.
-    Owner,
-    /// Anybody else, who sees no secret of the owner's.
-    Other,
 }
 
 /// What `List` and `Show` say of a request.
@@ -67,36 +61,10 @@ pub(super) fn ticket(ticket: &Ticket, may_touch: &str, reader: Reader) -> Keys {
     }
 }
 
-/// The same without secrets. A plan that has some is left out, with the receipt that holds it: without them nobody could
-/// compute its digest.
-fn without_secrets(mut keys: Keys, ticket: &Ticket) -> Keys {
-    let (request, action) = (ticket.case.request(), &ticket.plan.action);
-    let clean = |words: &[String]| redact::words(words);
-    let env: Vec<String> = action.env.added().iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let shown_env: Vec<String> = env.iter().flat_map(|one| clean(std::slice::from_ref(one))).collect();
-    let targets = ticket.case.targets().iter().map(target);
-    let shown_targets: Vec<_> = targets.map(|(kind, name, access)| (kind, redact::text(&name), access)).collect();
-    let argv = clean(action.argv.words());
-    let cwd = redact::text(action.cwd.as_str());
-    let whole = argv == action.argv.words() && env == shown_env && cwd == action.cwd.as_str();
-    let claim = |claim: &Option<String>| text(&claim.as_deref().map(redact::text).unwrap_or_default());
-    keys.extend([
-        ("argv", Variant::from(argv)),
-        ("env", Variant::from(shown_env)),
-        ("cwd", text(&cwd)),
-        ("targets", Variant::from(shown_targets)),
-        ("agent", claim(&request.claims().agent)),
-        ("reason", claim(&request.claims().reason)),
-    ]);
-    if !whole {
-        keys.extend([("plan", text("")), ("receipt", text(""))]);
-    }
-    keys
-}
-
 fn of_ticket(ticket: &Ticket, may_touch: &str) -> Keys {
     let request = ticket.case.request();
     let (caller, claims) = (request.caller(), request.claims());
+    let hidden = |words: &str| text(&request.secrets().hidden_in(words));
     let mut keys = of_case(&ticket.case);
     keys.extend([
         ("tier", text(ticket.plan.tier.name())),
@@ -106,7 +74,7 @@ fn of_ticket(ticket: &Ticket, may_touch: &str) -> Keys {
         ("plan", text(&json(&ticket.plan))),
         ("ruleset", text(&ruleset(ticket.plan.ruleset))),
         ("phase", text(ticket.phase().name())),
-        ("may_touch", text(may_touch)),
+        ("may_touch", hidden(may_touch)),
         ("asked", Variant::from(ticket.asked.millis())),
         ("expires", Variant::from(ticket.plan.expires.millis())),
         ("uid", Variant::from(caller.uid.get())),
@@ -115,11 +83,11 @@ fn of_ticket(ticket: &Ticket, may_touch: &str) -> Keys {
         ("exe", text(caller.exe.as_deref().unwrap_or_default())),
         ("unit", text(caller.unit.as_deref().unwrap_or_default())),
         ("session", text(caller.session.as_deref().unwrap_or_default())),
-        ("agent", text(claims.agent.as_deref().unwrap_or_default())),
-        ("reason", text(claims.reason.as_deref().unwrap_or_default())),
+        ("agent", hidden(claims.agent.as_deref().unwrap_or_default())),
+        ("reason", hidden(claims.reason.as_deref().unwrap_or_default())),
         ("executable", text(ticket.plan.pinned.executable.path.as_str())),
         ("executable_sha256", text(&ticket.plan.pinned.executable.sha256.to_string())),
-        ("receipt", text(&ticket.end().map(|end| receipt(&end.receipt)).unwrap_or_default())),
+        ("receipt", text(&ticket.end().map(|end| json(&end.receipt)).unwrap_or_default())),
     ]);
     let (approvers, needed) = ticket.slot.progress();
     keys.insert("approvals", Variant::from(u32::try_from(approvers.len()).unwrap_or(u32::MAX)));
@@ -135,26 +103,26 @@ fn approver(approver: &Approver) -> (u32, String, String) {
 
 /// Everything that stands in the way of a plan, as codes and sentences, in the order of the gates.
 pub(super) fn against(shown: &Shown) -> (&'static str, Variant<'static>) {
-    let each = |failure: &Failure| (failure.code.name().to_owned(), failure.sentence.clone());
+    let secrets = shown.case.request().secrets();
+    let each = |failure: &Failure| (failure.code.name().to_owned(), secrets.hidden_in(&failure.sentence));
     ("against", Variant::from(shown.against.iter().map(each).collect::<Vec<_>>()))
 }
 
 fn of_case(case: &countersign_core::request::Classified) -> Keys {
     let (request, classification) = (case.request(), case.classification());
-    let action = request.action();
+    let (action, secrets) = (request.action(), request.secrets());
+    let hidden = |words: &[String]| -> Vec<String> { words.iter().map(|word| secrets.hidden_in(word)).collect() };
     let evidence: Vec<String> =
         classification.evidence.iter().map(|evidence| format!("{}: {}", word(&evidence.rule), evidence.says)).collect();
     let rules: Vec<String> = classification.rules.iter().map(word).collect();
-    let targets: Vec<(String, String, String)> = case.targets().iter().map(target).collect();
+    let targets = case.targets().iter().map(target);
+    let targets: Vec<_> = targets.map(|(kind, name, access)| (kind, secrets.hidden_in(&name), access)).collect();
     HashMap::from([
         ("id", text(&request.id().to_string())),
-        ("command", text(&crate::approve::words::command(&action.argv))),
-        ("argv", Variant::from(action.argv.words().to_vec())),
-        ("cwd", text(action.cwd.as_str())),
-        (
-            "env",
-            Variant::from(action.env.added().iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()),
-        ),
+        ("command", text(&crate::approve::words::command(&action.argv, secrets))),
+        ("argv", Variant::from(hidden(action.argv.words()))),
+        ("cwd", text(&secrets.hidden_in(action.cwd.as_str()))),
+        ("env", Variant::from(hidden(&named(&action.env)))),
         ("stdin_sha256", text(&action.stdin.map(|digest| digest.to_string()).unwrap_or_default())),
         ("timeout_ms", Variant::from(action.timeout_ms.unwrap_or(0))),
         ("rules", Variant::from(rules)),
@@ -165,7 +133,8 @@ fn of_case(case: &countersign_core::request::Classified) -> Keys {
 }
 
 /// What `Result` answers when something ran.
-pub(super) fn ran(ticket: &Ticket, ran: &Ran, said: &Receipt) -> Keys {
+pub(super) fn ran(ticket: &Ticket, ran: &Ran, said: &Receipt, reader: Reader) -> Keys {
+    let secrets = ticket.case.request().secrets();
     let Outcome { ended, duration_us, cpu_us, peak_kib, started, .. } = &ran.outcome;
     let mut keys = HashMap::from([
         ("id", text(&ticket.id().to_string())),
@@ -180,9 +149,9 @@ pub(super) fn ran(ticket: &Ticket, ran: &Ran, said: &Receipt) -> Keys {
         ("duration_us", Variant::from(*duration_us)),
         ("cpu_us", Variant::from(*cpu_us)),
         ("peak_kib", Variant::from(*peak_kib)),
-        ("stdout", Variant::from(preview(&ran.output.stdout))),
-        ("stderr", Variant::from(preview(&ran.output.stderr))),
-        ("receipt", text(&receipt(said))),
+        ("stdout", Variant::from(preview(&ran.output.stdout, secrets))),
+        ("stderr", Variant::from(preview(&ran.output.stderr, secrets))),
+        ("receipt", text(&reader.receipt(ticket, said))),
     ]);
     keys.extend(status(ended));
     keys.extend(stream(["stdout_sha256", "stdout_length", "stdout_truncated"], &ran.output.stdout.stream));
@@ -191,8 +160,8 @@ pub(super) fn ran(ticket: &Ticket, ran: &Ran, said: &Receipt) -> Keys {
 }
 
 /// The beginning of what a job wrote, as text that acts on nothing. The bytes themselves reach a caller's descriptor.
-fn preview(captured: &Captured) -> Vec<u8> {
-    for_agent(&captured.preview, captured.stream.length, PREVIEW).into_bytes()
+fn preview(captured: &Captured, secrets: &Secrets) -> Vec<u8> {
+    for_agent(&captured.preview, captured.stream.length, PREVIEW, secrets).into_bytes()
 }
 
 /// The exit status or the signal, whichever there is.
@@ -230,7 +199,7 @@ fn stream([sha256, length, truncated]: [&'static str; 3], stream: &Stream) -> [(
     ]
 }
 
-fn target(target: &Target) -> (String, String, String) {
+pub(super) fn target(target: &Target) -> (String, String, String) {
     (word(&target.kind), target.name.clone(), word(&target.access))
 }
 
@@ -244,13 +213,8 @@ pub(super) fn ruleset(ruleset: Ruleset) -> String {
     format!("{}:{}", ruleset.version, ruleset.digest)
 }
 
-/// The receipt as JSON.
-pub(super) fn receipt(receipt: &Receipt) -> String {
-    json(receipt)
-}
-
 /// Plain data, which always has a JSON form.
-fn json<T: Serialize>(value: &T) -> String {
+pub(super) fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
@@ -259,6 +223,6 @@ pub(super) fn word<T: Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn text(text: &str) -> Variant<'static> {
+pub(super) fn text(text: &str) -> Variant<'static> {
     Variant::from(text.to_owned())
 }

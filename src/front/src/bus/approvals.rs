@@ -8,9 +8,10 @@ use countersign_core::request::MAX_REASON;
 use zbus::interface;
 use zbus::message::Header;
 
-use super::answers::{self, Keys, Reader};
+use super::answers::{self, Keys};
 use super::error::Result;
 use super::hall::{Hall, dialog_of};
+use super::reader::Reader;
 use crate::approve::words;
 use crate::pipeline::{Decision, Seen};
 use crate::tickets::{Phase, Ticket};
@@ -56,8 +57,7 @@ impl Approvals {
 
 impl Approvals {
     fn say(&self, ticket: &Ticket, caller: &Caller) -> Keys {
-        let reader = if caller.uid == ticket.owner() { Reader::Owner } else { Reader::Other };
-        answers::ticket(ticket, &self.0.pipeline.may_touch(ticket), reader)
+        answers::ticket(ticket, &self.0.pipeline.may_touch(ticket), Reader::of(caller, ticket))
     }
 
     /// The waiting request of this id, if it is what the administrator saw. Who names no digest must see it in the

@@ -15,6 +15,7 @@ mod hall;
 mod handles;
 mod identity;
 pub(crate) mod manager;
+mod reader;
 mod request;
 mod submission;
 

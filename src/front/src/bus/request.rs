@@ -11,6 +11,7 @@ use zbus::object_server::SignalEmitter;
 use super::answers::{self, Keys};
 use super::error::Result;
 use super::hall::Hall;
+use super::reader::Reader;
 use crate::control::mark_tainted;
 use crate::tickets::{Phase, Ticket, Withdrawal};
 
@@ -23,11 +24,11 @@ pub(super) struct Request {
 impl Request {
     /// Passes the owner and root. polkit is not asked here: the bus library holds the tree of objects while it reads a
     /// property, and everybody would wait with us. Inspectors have `Show`.
-    async fn see(&self, header: Option<Header<'_>>) -> Result<()> {
+    async fn see(&self, header: Option<Header<'_>>) -> Result<Reader> {
         let header = header.ok_or_else(super::no_caller)?;
         let call = self.hall.enter(&header).await?;
         let own = [self.ticket.owner(), Uid::ROOT].contains(&call.caller.uid);
-        if own { Ok(()) } else { Err(super::hall::none(self.ticket.id()).into()) }
+        if own { Ok(Reader::of(&call.caller, &self.ticket)) } else { Err(super::hall::none(self.ticket.id()).into()) }
     }
 }
 
@@ -67,7 +68,7 @@ impl Request {
             Ok(ran) => {
                 // Whoever collects the output has read it, be it the owner long after or somebody who may inspect.
                 mark_tainted(&self.hall.pipeline, &call.caller, "it collected output").await?;
-                Ok(answers::ran(&self.ticket, ran, &end.receipt))
+                Ok(answers::ran(&self.ticket, ran, &end.receipt, Reader::of(&call.caller, &self.ticket)))
             }
             Err(failure) => Err(failure.clone().into()),
         }
@@ -118,8 +119,8 @@ impl Request {
     /// JSON; empty until the end.
     #[zbus(property(emits_changed_signal = "false"))]
     async fn receipt(&self, #[zbus(header)] header: Option<Header<'_>>) -> Result<String> {
-        self.see(header).await?;
-        Ok(self.ticket.end().map(|end| answers::receipt(&end.receipt)).unwrap_or_default())
+        let reader = self.see(header).await?;
+        Ok(self.ticket.end().map(|end| reader.receipt(&self.ticket, &end.receipt)).unwrap_or_default())
     }
 
     /// Everybody hears it, so it says nothing of the content.

@@ -11,6 +11,7 @@ use countersign_core::code::{Code, Failure};
 use countersign_core::environment::Environment;
 use countersign_core::path::CleanPath;
 use countersign_core::profile::ProfileName;
+use countersign_core::redact::Secrets;
 use countersign_core::request::{Action, Claims, Narrowing};
 use countersign_core::tier::Tier;
 
@@ -29,6 +30,20 @@ impl Dictionary {
     /// `InvalidRequest`, naming the key.
     pub(super) fn into_ask(self) -> Result<Ask, Failure> {
         let mut keys = Keys(self.0.map_err(|malformed| invalid(&malformed))?);
+        let secrets = Secrets::new(&keys.texts("secrets")?.unwrap_or_default()).map_err(|error| invalid(&error))?;
+        // What is wrong with another key is told without them.
+        keys.into_ask(secrets.clone()).map_err(|failure| failure.without(&secrets))
+    }
+
+    /// Whether a descriptor is among the values, so that looking at it may take time.
+    pub(super) fn has_files(&self) -> bool {
+        self.0.as_ref().is_ok_and(|values| values.values().any(|value| matches!(value, Value::File(_))))
+    }
+}
+
+impl Keys {
+    fn into_ask(mut self, secrets: Secrets) -> Result<Ask, Failure> {
+        let keys = &mut self;
         let argv = keys.command()?;
         let (cwd, directory) = keys.cwd()?;
         let stdin = keys.file("stdin")?.map(|fd| handles::stdin(&fd)).transpose()?;
@@ -42,16 +57,9 @@ impl Dictionary {
         let all = keys.truth("all")?.unwrap_or(false);
         keys.nothing_left()?;
         let action = Action { argv, cwd, env, stdin: stdin_digest, timeout_ms };
-        Ok(Ask { action, claims, narrowing, directory, detached, all, files: Files { stdin, sinks } })
+        Ok(Ask { action, claims, narrowing, secrets, directory, detached, all, files: Files { stdin, sinks } })
     }
 
-    /// Whether a descriptor is among the values, so that looking at it may take time.
-    pub(super) fn has_files(&self) -> bool {
-        self.0.as_ref().is_ok_and(|values| values.values().any(|value| matches!(value, Value::File(_))))
-    }
-}
-
-impl Keys {
     fn command(&mut self) -> Result<Argv, Failure> {
         match (self.texts("argv")?, self.text("shell")?) {
             (Some(words), None) => Argv::new(words).map_err(|error| invalid(&error)),

@@ -111,10 +111,14 @@ impl Pipeline {
         self.standing.admits().map_err(rejected)?;
         let id = clock::new_id().map_err(rejected)?;
         let salt = clock::new_salt().map_err(rejected)?;
-        let request =
-            Request::new(id, salt, caller.clone(), ask.action.clone(), ask.claims.clone(), ask.narrowing.clone());
+        let Ask { action, claims, narrowing, secrets, .. } = ask;
+        let (action, claims, narrowing) = (action.clone(), claims.clone(), narrowing.clone());
+        let request = Request::new(id, salt, caller.clone(), action, claims, narrowing, secrets.clone());
         let request = request.map_err(|error| rejected(invalid(&error)))?;
         let case = request.classify(policy.rules());
+        if !case.shows_what_matters(policy.rules()) {
+            return Err(rejected(hides_what_matters()));
+        }
         let deed = || Deed::of(Draft::finished(&self.ledger.stamp(policy), &case).record());
         let facts = Facts {
             state: self.standing.state(),
@@ -246,6 +250,13 @@ pub(crate) fn no_grant() -> Failure {
 /// What the caller's grants allow it to use; who has none is refused before anything is counted.
 fn limits(facts: &Facts) -> Limits {
     facts.grant.as_ref().map(|grant| grant.budgets.limits()).unwrap_or_default()
+}
+
+fn hides_what_matters() -> Failure {
+    Failure::new(
+        Code::InvalidRequest,
+        "A value that is named as a secret says what is done, or on what, and who decides must see that: do not name it, or pass it by a file or by standard input.",
+    )
 }
 
 fn needs_approval(tier: Tier) -> Failure {

@@ -45,7 +45,7 @@ impl Pipeline {
         }
         // The disk may have taken its time, and who asked, the policy or the broker may be another by now.
         if let Err(failure) = self.still_holds(ticket, &order) {
-            let result = intent.record().result(&self.ledger.stamp(&self.policy())).with_failure(&failure);
+            let result = intent.result(&self.ledger.stamp(&self.policy())).with_failure(&failure);
             let audit = self.ledger.write(result).await.ok();
             return End { receipt: close::not_run(ticket, &failure, approvers, audit), result: Err(failure) };
         }
@@ -54,7 +54,7 @@ impl Pipeline {
         let begun = Instant::now();
         let over = self.work(ticket, order, files, place).await;
         job.settle(time_of(&over, begun));
-        let result = intent.record().result(&self.ledger.stamp(&policy));
+        let result = intent.result(&self.ledger.stamp(&policy));
         match over {
             Ok(Over { outcome, output }) => {
                 if outcome.ended.shows_a_missing_layer() {

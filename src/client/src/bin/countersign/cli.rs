@@ -95,6 +95,12 @@ pub(crate) struct AskArgs {
     /// Give the command this file as its input, or this program's own with -
     #[arg(long, value_name = "FILE")]
     pub(crate) stdin: Option<PathBuf>,
+    /// Hide the value of this variable of your own environment wherever it stands; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) secret_env: Vec<String>,
+    /// Hide each line of this file wherever it stands
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets_file: Option<PathBuf>,
     /// End the job after this time, for instance 500ms, 30s, 5m, 1h
     #[arg(long, value_name = "D", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,

@@ -33,6 +33,7 @@ mod proof;
 mod requests;
 mod rotate;
 mod run;
+mod secrets;
 mod sheet;
 mod stats;
 mod status;

@@ -21,7 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{AskArgs, RunArgs};
 use crate::complaint::{Complaint, MAX_SENTENCE};
 use crate::ended::{self, Ending};
-use crate::{print, stdin, words};
+use crate::{print, secrets, stdin, words};
 
 /// A decision that comes sooner than this is not announced.
 const AT_ONCE: Duration = Duration::from_millis(300);
@@ -51,7 +51,9 @@ pub(crate) async fn run(args: RunArgs, json: bool) -> Result<u8, Complaint> {
 pub(crate) fn ask(args: AskArgs) -> Result<Ask, Complaint> {
     let what = args.shell.map_or(What::Argv(args.words), What::Shell);
     let cwd = directory(args.cwd.as_deref())?;
+    let secrets = secrets::gathered(&args.secret_env, args.secrets_file.as_deref())?;
     Ok(Ask {
+        secrets,
         env: args.env.into_iter().collect(),
         stdin: args.stdin.as_deref().map(stdin::sealed).transpose()?,
         timeout_ms: args.timeout.and_then(|timeout| u64::try_from(timeout.as_millis()).ok()),

@@ -69,6 +69,7 @@ fn everything_that_a_caller_may_say_is_taken() {
         ("max_tier", text("T1")),
         ("profile", text("observe")),
         ("targets", words(&["/etc/x"])),
+        ("secrets", words(&["named"])),
         ("detach", Value::Truth(true)),
         ("stdout", null()),
         ("stderr", null()),
@@ -98,6 +99,21 @@ fn every_value_has_its_bounds() {
         let shown = format!("{key}: {value:?}");
         assert!(make(vec![("argv", words(&["id"])), (key, value)]).is_err(), "{shown}");
     }
+}
+
+#[test]
+fn what_is_named_as_secret_is_in_no_error() {
+    let named = |value: &str, key: &'static str, wrong: Value| {
+        make(vec![("argv", words(&["id"])), ("secrets", words(&[value])), (key, wrong)])
+    };
+    assert!(!named("named", "agent", text("a")).unwrap().secrets.is_empty());
+    let env = Value::Named(BTreeMap::from([("NAMED_VALUE".to_owned(), "x".to_owned())]));
+    assert!(refused(named("other-value", "env", env)).contains("NAMED_VALUE"));
+    let env = Value::Named(BTreeMap::from([("NAMED_VALUE".to_owned(), "x".to_owned())]));
+    let sentence = refused(named("NAMED_VALUE", "env", env));
+    assert!(!sentence.contains("NAMED_VALUE") && sentence.contains("[REDACTED]"), "{sentence}");
+    assert!(refused(named("abc", "agent", text("a"))).contains("4 to 4096 bytes"));
+    assert!(refused(make(vec![("argv", words(&["id"])), ("secrets", text("named"))])).contains("secrets"));
 }
 
 #[test]

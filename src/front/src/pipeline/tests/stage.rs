@@ -253,6 +253,7 @@ pub(crate) fn ask(words: &[&str]) -> Ask {
         action,
         claims: Claims::default(),
         narrowing: Narrowing::default(),
+        secrets: Default::default(),
         directory: None,
         detached: false,
         all: false,
