@@ -60,6 +60,7 @@ impl Town {
         let daemon = daemon(&config);
         let address = format!("unix:path={}", socket.display());
         let connection = connect(&address).await;
+        connection.object_server().at(OBJECT, Opening).await.unwrap();
         let stage = Stage::new("");
         let news = lock(&stage.news).take().unwrap();
         let (stop, stops) = mpsc::channel(1);
