@@ -117,6 +117,52 @@ print(rounds)
         Ok(())
     }
 
+    /// The log on a file system of its own, so that it can be filled; nothing but room on it is needed to go on.
+    const MOUNT: &str = "[Unit]\nBefore=countersignd.service\n[Mount]\nWhat=tmpfs\nWhere=/var/lib/countersign\nType=tmpfs\n\
+        Options=size=40m,mode=0700,uid=_countersign,gid=_countersign\n";
+    const ON_ITS_OWN: &str = "[Unit]\nRequires=var-lib-countersign.mount\nAfter=var-lib-countersign.mount\n";
+
+    #[test]
+    fn a_disk_that_is_full_when_it_is_approved_lets_nothing_run_and_is_told_of_when_there_is_room() -> anyhow::Result<()>
+    {
+        let machine = installed()
+            .before_boot(|root| {
+                let units = root.join("etc/systemd/system");
+                std::fs::write(units.join("var-lib-countersign.mount"), MOUNT)?;
+                std::fs::create_dir_all(units.join("countersignd.service.d"))?;
+                std::fs::write(units.join("countersignd.service.d/mount.conf"), ON_ITS_OWN)?;
+                Ok(())
+            })
+            .boot()?;
+        let mut client = ask(&machine, &["touch", "/etc/marker-0"])?;
+        let id = the_waiting(&machine)?;
+        // The log's journal is emptied when nothing comes for a moment, and then needs room for whatever comes next.
+        std::thread::sleep(Duration::from_millis(500));
+        let full = "cat /dev/zero > /var/lib/countersign/filler; test -s /var/lib/countersign/filler";
+        machine.run(["sh", "-c", full])?.ok()?;
+        machine.run(["countersign", "approve", &id])?.ok()?;
+        let output = client.wait(PATIENCE)?;
+        assert!(output.code == 126 && output.stderr.contains("audit log cannot be written"), "{output:?}");
+        let status = machine.run(["countersign", "status", "--json"])?.ok()?.stdout;
+        assert!(status.contains("\"amber\"") && !machine.exists("/etc/marker-0")?, "{status}");
+        assert!(!log(&machine)?.iter().any(|entry| entry["id"] == id.as_str()), "there is no room for it yet");
+        machine.run(["rm", "/var/lib/countersign/filler"])?.ok()?;
+        let of_it = until("the request's record", || {
+            let of_it = log(&machine)?.into_iter().filter(|entry| entry["id"] == id.as_str()).collect::<Vec<_>>();
+            Ok((!of_it.is_empty()).then_some(of_it))
+        })?;
+        assert!(
+            of_it.len() == 1 && of_it[0]["code"] == "AuditUnavailable" && of_it[0]["phase"] == "final",
+            "{of_it:?}"
+        );
+        assert_eq!(of_it[0]["approvers"][0]["uid"], 0, "who approved it is said: {of_it:?}");
+        assert!(!machine.exists("/etc/marker-0")? && jobs(&machine)?.is_empty());
+        complete(&machine)?;
+        let again = machine.run(["countersign", "approve", &id])?;
+        assert!(again.code != 0 && !machine.exists("/etc/marker-0")?, "an approval is good for one request: {again:?}");
+        Ok(())
+    }
+
     #[test]
     fn the_launchers_end_in_the_middle_of_a_job_is_recorded_at_the_next_start() -> anyhow::Result<()> {
         let machine = installed().boot()?;

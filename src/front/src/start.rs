@@ -28,6 +28,7 @@ use tokio::sync::mpsc;
 use crate::approve::Humans;
 use crate::audit::Ledger;
 use crate::audit::checkpoints::keep_up;
+use crate::audit::owed::pay_up;
 use crate::clock::Boot;
 use crate::launch::Launcher;
 use crate::launch::socket::{LaunchError, Socket};
@@ -160,6 +161,8 @@ async fn serve(socket: OwnedFd, (policy, files): (Policy, config::Files), boot: 
     let pipeline = Arc::new(Pipeline::new(policy, launcher, humans, ledger, standing, recalled, tell));
     let signing = Arc::clone(&pipeline);
     tokio::spawn(async move { keep_up(&signing.ledger, &*signing.launcher).await });
+    let paying = Arc::clone(&pipeline);
+    tokio::spawn(async move { pay_up(&paying.ledger).await });
     *lock(&pipeline.files) = files;
     bus::serve(&connection, Arc::clone(&pipeline), news, stop).await?;
     tokio::spawn(crate::taint::watch(Arc::clone(&pipeline)));

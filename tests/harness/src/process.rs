@@ -156,8 +156,11 @@ impl Process {
         Ok(self.output(code))
     }
 
-    /// Ends what is left of a command that is known to have ended with `code`.
-    pub(crate) fn kill_and_collect(&mut self, code: i32) -> Result<Output> {
+    /// Ends it with everything in its group, and returns what it said, as if it had ended with `code`.
+    ///
+    /// # Errors
+    /// Something keeps its output open.
+    pub fn kill_and_collect(&mut self, code: i32) -> Result<Output> {
         self.kill()?;
         self.child.wait()?;
         let deadline = Deadline::after(Duration::from_secs(2));

@@ -165,28 +165,4 @@ fn after_dialog(answer: &AuthorizationResult) -> Reply {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer(is_authorized: bool, is_challenge: bool, dismissed: bool) -> AuthorizationResult {
-        let details = if dismissed {
-            HashMap::from([("polkit.dismissed".to_owned(), "true".to_owned())])
-        } else {
-            HashMap::new()
-        };
-        AuthorizationResult { is_authorized, is_challenge, details }
-    }
-
-    #[test]
-    fn only_authorized_is_a_yes() {
-        for (said, reply) in [
-            (answer(true, false, false), Reply::Yes(ApprovalKind::Challenge)),
-            (answer(false, false, false), Reply::No),
-            (answer(false, false, true), Reply::Dismissed),
-            (answer(false, true, true), Reply::Dismissed),
-            (answer(false, true, false), Reply::NoAgent),
-        ] {
-            assert_eq!(after_dialog(&said), reply);
-        }
-    }
-}
+mod tests;

@@ -139,17 +139,19 @@ impl From<Failure> for NotApproved {
     }
 }
 
-/// Waits for the first of: a withdrawal, an answer, the expiry. Afterwards the slot takes no answer.
+/// Waits for the first of: a withdrawal, an answer, the expiry. Afterwards the slot takes no answer. A clock that is set
+/// back since it was asked makes nothing longer.
 ///
 /// # Errors
 /// Why there is no approval.
 pub(crate) async fn wait(
     slot: &Slot,
     digest: Digest,
+    asked: Moment,
     expires: Moment,
     withdrawn: impl Future<Output = Failure>,
 ) -> Result<Approval, NotApproved> {
-    let left = clock::now().until(expires);
+    let left = clock::now().until(expires).min(asked.until(expires));
     let waited = tokio::select! {
         biased;
         failure = withdrawn => Err(failure.into()),
@@ -202,7 +204,7 @@ mod tests {
         let slot = Slot::new(1);
         assert!(slot.give(yes()));
         assert!(!slot.give(Answer::No { by: Uid::ROOT, sentence: String::new() }));
-        let approval = wait(&slot, DIGEST, soon(), std::future::pending()).await.unwrap();
+        let approval = wait(&slot, DIGEST, clock::now(), soon(), std::future::pending()).await.unwrap();
         assert_eq!(approval.digest, DIGEST);
         assert!(!slot.is_open());
     }
@@ -212,13 +214,16 @@ mod tests {
         let slot = Slot::new(1);
         assert!(slot.give(yes()));
         let withdrawn = async { Failure::new(Code::Cancelled, "") };
-        assert_eq!(wait(&slot, DIGEST, soon(), withdrawn).await.unwrap_err().failure.code, Code::Cancelled);
+        assert_eq!(
+            wait(&slot, DIGEST, clock::now(), soon(), withdrawn).await.unwrap_err().failure.code,
+            Code::Cancelled
+        );
     }
 
     #[tokio::test]
     async fn after_the_expiry_no_answer_counts() {
         let slot = Slot::new(1);
-        let expired = wait(&slot, DIGEST, clock::now(), std::future::pending()).await.unwrap_err();
+        let expired = wait(&slot, DIGEST, clock::now(), clock::now(), std::future::pending()).await.unwrap_err();
         assert_eq!(expired.failure.code, Code::Expired);
         assert!(!slot.give(yes()));
     }
@@ -233,7 +238,7 @@ mod tests {
         let (approvers, needed) = slot.progress();
         assert_eq!((approvers.len(), needed, slot.has_yes_of(other)), (1, 2, false));
         assert!(slot.give(by(other)) && !slot.is_open());
-        let approval = wait(&slot, DIGEST, soon(), std::future::pending()).await.unwrap();
+        let approval = wait(&slot, DIGEST, clock::now(), soon(), std::future::pending()).await.unwrap();
         assert_eq!(approval.approvers.iter().map(|approver| approver.uid).collect::<Vec<_>>(), [Uid::ROOT, other]);
     }
 
@@ -241,7 +246,7 @@ mod tests {
     async fn one_no_beats_the_first_of_two_yes() {
         let slot = Slot::new(2);
         assert!(slot.give(yes()) && slot.give(Answer::No { by: Uid::ROOT, sentence: "no".to_owned() }));
-        let refused = wait(&slot, DIGEST, soon(), std::future::pending()).await.unwrap_err();
+        let refused = wait(&slot, DIGEST, clock::now(), soon(), std::future::pending()).await.unwrap_err();
         assert_eq!(refused.failure.code, Code::Refused);
     }
 
@@ -249,7 +254,7 @@ mod tests {
     async fn a_refusal_names_who_refused() {
         let slot = Slot::new(1);
         assert!(slot.give(Answer::No { by: Uid::ROOT, sentence: "no".to_owned() }));
-        let refused = wait(&slot, DIGEST, soon(), std::future::pending()).await.unwrap_err();
+        let refused = wait(&slot, DIGEST, clock::now(), soon(), std::future::pending()).await.unwrap_err();
         assert_eq!((refused.failure.code, refused.refuser), (Code::Refused, Some(Uid::ROOT)));
     }
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod checkpoints;
 mod journal;
+pub(crate) mod owed;
 mod signs;
 
 use std::path::Path;
@@ -25,6 +26,7 @@ use crate::recall::{Recalled, recall};
 use crate::standing::Standing;
 use checkpoints::Checkpoints;
 use journal::{Journal, Line};
+use owed::Owed;
 use signs::Signs;
 
 /// The log as the pipeline knows it.
@@ -36,6 +38,7 @@ pub(crate) struct Ledger {
     standing: Arc<Standing>,
     checkpoints: Checkpoints,
     signs: Signs,
+    owed: Owed,
 }
 
 impl Ledger {
@@ -74,7 +77,8 @@ impl Ledger {
             }
         }
         let writer = Writer::start(store, policy.settings().segment_records)?;
-        Ok((Self { writer, journal, boot, standing, checkpoints: Checkpoints::new(), signs }, recalled))
+        let owed = Owed::default();
+        Ok((Self { writer, journal, boot, standing, checkpoints: Checkpoints::new(), signs, owed }, recalled))
     }
 
     /// The circumstances of a record that is made now.
@@ -82,7 +86,7 @@ impl Ledger {
         stamp(&self.boot, &self.standing, policy)
     }
 
-    /// Writes one record; comes back when it is on the disk.
+    /// Writes one record; comes back when it is on the disk. What could not be written is owed, but for an intent.
     ///
     /// # Errors
     /// `AuditUnavailable`; the state is amber from then on.
@@ -97,19 +101,23 @@ impl Ledger {
             // Whoever waited may have gone meanwhile; the record is written all the same.
             drop(tell.send(entries));
         };
-        self.writer.append(vec![draft], Box::new(reply));
+        self.writer.append(vec![draft.clone()], Box::new(reply));
         let first = |entries: Vec<Entry>| entries.first().map(Recorded::from);
         match written.await {
             Ok(Ok(entries)) => {
                 self.checkpoints.note(1);
                 first(entries).ok_or_else(|| self.unavailable())
             }
-            Ok(Err(_)) | Err(_) => Err(self.unavailable()),
+            Ok(Err(_)) | Err(_) => {
+                self.owed.keep(draft);
+                Err(self.unavailable())
+            }
         }
     }
 
-    /// Writes what is queued and closes the log.
+    /// Writes what is queued, and what is owed if that can be, and closes the log.
     pub(crate) async fn close(&self) {
+        self.pay().await;
         let (tell, closed) = oneshot::channel();
         self.writer.stop(Box::new(move |done| drop(tell.send(done))));
         // What could not be emptied into the database now is there at the next start.

@@ -1,11 +1,13 @@
 //! The hall: what every interface of ours shares, and who may see what.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_core::caller::{Caller, Uid};
 use countersign_core::code::{Code, Failure};
 use countersign_core::request::RequestId;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use zbus::message::{Flags, Header};
 
 use super::identity::Identities;
@@ -16,6 +18,9 @@ use crate::bounds::{self, Place, Quota};
 use crate::lifecycle::StopCall;
 use crate::pipeline::Pipeline;
 use crate::tickets::Ticket;
+
+/// How long polkit may take to say, without a dialog, whether somebody sees the requests of others; it takes milliseconds.
+const WITHOUT_DIALOG: Duration = Duration::from_secs(1);
 
 /// What every interface shares.
 pub(crate) struct Hall {
@@ -87,11 +92,14 @@ impl Hall {
         }
         let (person, dialog) = (self.person(header, caller)?, dialog_of(header));
         let _place = self.dialog(caller.uid, dialog)?;
-        let reply = self
-            .pipeline
-            .humans
-            .ask(&person, Matter::Inspect, &Words::default(), dialog, Box::pin(std::future::pending()))
-            .await;
+        let words = Words::default();
+        let over = Box::pin(std::future::pending());
+        let asked = self.pipeline.humans.ask(&person, Matter::Inspect, &words, dialog, over);
+        let reply = match dialog {
+            Dialog::Allowed => asked.await,
+            // Whoever lists its own requests does not wait for a polkit that does not answer.
+            Dialog::Never => timeout(WITHOUT_DIALOG, asked).await.unwrap_or(Reply::Unavailable),
+        };
         Ok(match reply {
             Reply::Yes(_) => true,
             Reply::No | Reply::Dismissed | Reply::NeedsDialog | Reply::NoAgent | Reply::Gone | Reply::Unavailable => {

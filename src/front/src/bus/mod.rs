@@ -155,4 +155,4 @@ fn no_caller() -> Failure {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -28,21 +28,40 @@ const PATIENCE: Duration = Duration::from_secs(10);
 type Asked<'a> = HashMap<&'a str, Variant<'a>>;
 type Answered = HashMap<String, OwnedVariant>;
 
-/// A bus daemon, and a broker on it.
-struct Town {
+/// A bus daemon of the test's own.
+pub(crate) struct Daemon {
     daemon: Child,
-    address: String,
-    stage: Stage,
-    stops: Mutex<mpsc::Receiver<StopCall>>,
-    _broker: Connection,
+    pub(crate) socket: std::path::PathBuf,
     _directory: TempDir,
 }
 
-impl Drop for Town {
+impl Drop for Daemon {
     fn drop(&mut self) {
         self.daemon.kill().ok();
         self.daemon.wait().ok();
     }
+}
+
+impl Daemon {
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("bus");
+        let config = directory.path().join("bus.conf");
+        std::fs::write(&config, CONFIG.replace("@PATH@", &socket.display().to_string())).unwrap();
+        Self { daemon: daemon(&config), socket, _directory: directory }
+    }
+
+    pub(crate) async fn connect(&self) -> Connection {
+        connect(&format!("unix:path={}", self.socket.display())).await
+    }
+}
+
+/// A bus daemon, and a broker on it.
+struct Town {
+    bus: Daemon,
+    stage: Stage,
+    stops: Mutex<mpsc::Receiver<StopCall>>,
+    _broker: Connection,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test's own bus daemon is a process")]
@@ -53,23 +72,18 @@ fn daemon(config: &std::path::Path) -> Child {
 
 impl Town {
     async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let socket = directory.path().join("bus");
-        let config = directory.path().join("bus.conf");
-        std::fs::write(&config, CONFIG.replace("@PATH@", &socket.display().to_string())).unwrap();
-        let daemon = daemon(&config);
-        let address = format!("unix:path={}", socket.display());
-        let connection = connect(&address).await;
+        let bus = Daemon::start();
+        let connection = bus.connect().await;
         connection.object_server().at(OBJECT, Opening).await.unwrap();
         let stage = Stage::new("");
         let news = lock(&stage.news).take().unwrap();
         let (stop, stops) = mpsc::channel(1);
         serve(&connection, Arc::clone(&stage.pipeline), news, stop).await.unwrap();
-        Self { daemon, address, stage, stops: Mutex::new(stops), _broker: connection, _directory: directory }
+        Self { bus, stage, stops: Mutex::new(stops), _broker: connection }
     }
 
     async fn client(&self) -> Client {
-        Client(connect(&self.address).await)
+        Client(self.bus.connect().await)
     }
 
     /// Waits until nothing is open any more.

@@ -16,6 +16,16 @@ use crate::tickets::{End, Ran, Ticket};
 impl Pipeline {
     /// Nothing ran: one record, one receipt.
     pub(super) async fn close(&self, ticket: &Ticket, not_approved: NotApproved) -> End {
+        self.close_approved(ticket, not_approved, Vec::new()).await
+    }
+
+    /// The same for what these people had approved.
+    pub(super) async fn close_approved(
+        &self,
+        ticket: &Ticket,
+        not_approved: NotApproved,
+        approvers: Vec<Approver>,
+    ) -> End {
         let NotApproved { failure, refuser } = not_approved;
         let stamp = self.ledger.stamp(&self.policy());
         let draft = Draft::finished(&stamp, &ticket.case)
@@ -24,12 +34,13 @@ impl Pipeline {
             .with_taint(self.latches.of(ticket.owner()))
             .with_failure(&failure);
         let draft = refuser.into_iter().fold(draft, Draft::with_refuser);
+        let draft = approvers.iter().cloned().fold(draft, Draft::with_approver);
         if failure.code == Code::Refused {
             self.silence.note(ticket.owner(), draft.record(), Refuser::Human);
         }
         // The request is over either way; a log that cannot be written makes the state amber.
         let audit = self.ledger.write(draft).await.ok();
-        End { receipt: not_run(ticket, &failure, Vec::new(), audit), result: Err(failure) }
+        End { receipt: not_run(ticket, &failure, approvers, audit), result: Err(failure) }
     }
 }
 

@@ -39,7 +39,8 @@ impl Pipeline {
                     tokio::spawn(ask_in_place(humans, ticket, person, may_touch, quorum));
                 }
                 let withdrawn = async { ticket.withdrawn().await.failure() };
-                let approval = queue::wait(&ticket.slot, ticket.digest, ticket.plan.expires, withdrawn).await?;
+                let approval =
+                    queue::wait(&ticket.slot, ticket.digest, ticket.asked, ticket.plan.expires, withdrawn).await?;
                 self.step(ticket, Event::Approve)?;
                 Ok(Approved::by_human(approval, ticket.plan.clone(), ticket.digest)?)
             }

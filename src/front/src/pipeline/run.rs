@@ -41,7 +41,7 @@ impl Pipeline {
         let intent = Draft::intent(&self.ledger.stamp(&policy), &ticket.case, &order)
             .with_taint(self.latches.of(ticket.owner()));
         if let Err(failure) = self.ledger.write(intent.clone()).await {
-            return End { receipt: close::not_run(ticket, &failure, approvers, None), result: Err(failure) };
+            return self.close_approved(ticket, failure.into(), approvers).await;
         }
         // The disk may have taken its time, and who asked, the policy or the broker may be another by now.
         if let Err(failure) = self.still_holds(ticket, &order) {

@@ -438,6 +438,18 @@ async fn a_change_with_every_fault_at_every_point() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_while_a_request_waits_gives_it_no_more_time() {
+    let stage = Stage::new("[approval]\nexpiry_s = 1");
+    let ticket = stage.submit(GRANTED, &["change"]).await.unwrap();
+    clock::tests::BEHIND.set(Duration::from_secs(3_600));
+    let ended = end(&ticket).await.unwrap_err();
+    let late = ticket.slot.give(yes());
+    clock::tests::BEHIND.set(Duration::ZERO);
+    assert_eq!((ended, late, stage.ran()), (Code::Expired, false, false));
+    assert_eq!((stage.log(), stage.pipeline.standing.state()), (vec!["final Expired".to_owned()], RunState::Amber));
+}
+
+#[tokio::test]
 async fn a_read_with_every_fault_at_every_point() {
     compare(READ, &["wait"]).await;
 }

@@ -157,6 +157,12 @@ impl Stage {
         Self::begin(log_in(), policy(settings), |_, _| vec![])
     }
 
+    /// With the log in this directory.
+    pub(crate) fn on(directory: TempDir) -> Self {
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        Self::begin(directory, policy(""), |_, _| vec![])
+    }
+
     /// With grants that say this too.
     pub(crate) fn granting(settings: &str, more: &str) -> Self {
         Self::begin(log_in(), granting(settings, more), |_, _| vec![])
