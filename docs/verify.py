@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """A second verifier of Countersign's audit log, made from docs/audit-format.md alone.
 
-usage: verify.py LOG... [CHECKPOINT KEY]      LOG: a database without -wal file, segments in order, or an export
+usage: verify.py LOG... [CHECKPOINT KEY]
+       verify.py --proof PROOF KEY            PROOF: of `countersign audit prove`, with its record
+       LOG: a database without -wal file, segments in order, or an export
        CHECKPOINT: a signed checkpoint that was kept      KEY: the log's key, as name+id+base64
 """
 import base64, hashlib, json, sqlite3, sys
@@ -28,16 +30,17 @@ def log(path):                             # its base, its (seq, hash, body), an
     (seq, last, peaks), = db.execute("SELECT seq, hash, peaks FROM base")
     rows = db.execute("SELECT seq, hash, body FROM entries ORDER BY seq")
     return seq, last, [peaks[at:at + 32] for at in range(0, len(peaks), 32)], rows, db.execute("SELECT seq, hash FROM head").fetchone()
-def checkpoint(note, key):                 # the size and root that the key has signed
-    text, signatures = open(note, encoding="utf-8").read().rsplit("\n\n", 1)
+def checkpoint(path, key): return signed(open(path, encoding="utf-8").read(), key)
+def signed(note, key):                     # the size and root that the key has signed
+    text, signatures = note.rsplit("\n\n", 1)
     name, number, public = open(key).read().strip().split("+", 2)
     for line in signatures.splitlines():
         dash, signer, signature = line.split(" ")
         raw = base64.b64decode(signature)
         if signer == name and raw[:4].hex() == number:
             Ed25519PublicKey.from_public_bytes(base64.b64decode(public)[1:]).verify(raw[4:], (text + "\n").encode())
-            origin, size, signed = text.split("\n")[:3]
-            if origin == name: return int(size), base64.b64decode(signed)
+            origin, size, head = text.split("\n")[:3]
+            if origin == name: return int(size), base64.b64decode(head)
     sys.exit("the checkpoint is not signed by this key")
 def verify(paths, trusted):
     count, last, peaks, begun = 0, bytes(32), [], False
@@ -64,7 +67,22 @@ def verify(paths, trusted):
         if head and head != (count, last): bad(min(head[0], count) + (head[0] != count), "head")
     if trusted and trusted[0] > count: bad(count + 1, f"checkpoint: {trusted[0]} entries were signed and {count} are here")
     print(f"ok ({count} entries, head {last.hex()}, root {root(peaks).hex()})")
+def prove(path, key):                      # RFC 9162, section 2.1.3.2
+    lines, note = open(path, encoding="utf-8").read().split("\n\n", 1)
+    form, extra, index, *hashes = lines.split("\n")
+    record, number, (size, head) = base64.b64decode(extra.removeprefix("extra ")), int(index.removeprefix("index ")), signed(note, key)
+    first, last, found = number, size - 1, sha(b"\0", record)
+    for one in map(base64.b64decode, hashes):
+        if last == 0: sys.exit("not proven: too many hashes")
+        if first & 1 or first == last:
+            found = sha(b"\1", one, found)
+            while first and not first & 1: first, last = first >> 1, last >> 1
+        else: found = sha(b"\1", found, one)
+        first, last = first >> 1, last >> 1
+    if last or number >= size or found != head: sys.exit("not proven: the record is not at that place of the log")
+    print(f"proven: entry {number + 1} of {size} is {record.decode()}")
 arguments = sys.argv[1:]
-if len(arguments) >= 3: verify(arguments[:-2], checkpoint(*arguments[-2:]))
+if len(arguments) == 3 and arguments[0] == "--proof": prove(*arguments[1:])
+elif len(arguments) >= 3: verify(arguments[:-2], checkpoint(*arguments[-2:]))
 elif arguments: verify(arguments, None)
 else: sys.exit(__doc__)

@@ -67,6 +67,89 @@ mod tests {
         Ok(())
     }
 
+    /// The second verifier, which was made from the format's description alone.
+    const VERIFIER: &str = include_str!("../docs/verify.py");
+
+    #[test]
+    fn a_caller_proves_what_was_recorded_of_its_request_and_not_of_another_with_nothing_but_the_key() -> Result<()> {
+        let machine = installed().boot()?;
+        let receipt = "countersign run --json -- cat /etc/hostname > /tmp/receipt";
+        machine.run_as(AGENT, ["sh", "-c", receipt])?.ok()?;
+        let answer: Value = serde_json::from_str(&machine.read("tmp/receipt")?)?;
+        let id = answer["id"].as_str().context("an id")?;
+        machine.run_as(AGENT, ["sh", "-c", &format!("countersign audit prove {id} > /tmp/proof")])?.ok()?;
+        let other = machine.run_as(AGENT, ["countersign", "run", "--json", "--", "cat", "/etc/hosts"])?.ok()?.stdout;
+        let other = serde_json::from_str::<Value>(&other)?["id"].as_str().context("an id")?.to_owned();
+        let key = key(&machine)?;
+        machine.run(["systemctl", "stop", "countersignd"])?.ok()?;
+        let check = |subject: Option<&str>| {
+            let words = ["countersign", "audit", "prove", "--check", "/tmp/proof", "--key", &key];
+            machine.run_as(AGENT, words.into_iter().chain(subject))
+        };
+        let said = check(None)?.ok()?.stdout;
+        let digest = answer["digest"].as_str().context("a digest")?;
+        assert!(said.contains("exited 0") && said.contains(digest), "{said}");
+        for (subject, code) in [(id, 0), ("/tmp/receipt", 0), (other.as_str(), 1)] {
+            assert_eq!(check(Some(subject))?.code, code, "{subject}");
+        }
+        // The receipt of something else that claims to be this.
+        let forged = "s,/etc/hostname,/etc/hostnamf,";
+        machine
+            .run(["sh", "-c", &format!("sed '{forged}' /tmp/receipt > /tmp/forged && chmod a+r /tmp/forged")])?
+            .ok()?;
+        let refused = check(Some("/tmp/forged"))?;
+        assert!(refused.code == 1 && refused.stdout.contains("the plan in the receipt"), "{refused:?}");
+        // Another program, with another's words for the same thing.
+        machine.write("root/verify.py", VERIFIER)?;
+        machine.write("root/key", &key)?;
+        let python = ["python3", "/root/verify.py", "--proof", "/tmp/proof", "/root/key"];
+        let proven = machine.run(python)?.ok()?.stdout;
+        assert!(proven.contains(digest) && proven.contains(id), "{proven}");
+        machine.run(["sed", "-i", "s/^index .*/index 0/", "/tmp/proof"])?.ok()?;
+        assert_eq!((machine.run(python)?.code, check(None)?.code), (1, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn a_caller_sees_its_own_records_and_administrators_those_of_others() -> Result<()> {
+        let machine = installed().boot()?;
+        read(&machine, "/etc/hosts")?;
+        assert_ne!(machine.run(["countersign", "run", "--", "cat", "/etc/hostname"])?.code, 0, "root has no grant");
+        let mine = |user: &str| -> Result<Vec<Value>> {
+            let output = machine.run_as(user, ["countersign", "audit", "mine", "--json", "-n", "300"])?.ok()?;
+            Ok(output.stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+        };
+        let whole = log(&machine)?;
+        let of = |uid: u64| whole.iter().filter(|entry| entry["caller"]["uid"] == uid).cloned().collect::<Vec<_>>();
+        let uid = machine.run(["id", "-u", AGENT])?.ok()?.stdout.trim().parse()?;
+        assert_eq!((mine(AGENT)?, mine("root")?), (of(uid), of(0)));
+        assert!(of(uid).len() == 2 && of(0).len() == 1, "an intent and a result, and a refusal");
+        let query = |user: &str, keys: &[&str]| {
+            let call = ["busctl", "call", "org.countersign.Broker1", "/org/countersign/Broker1"];
+            let method = ["org.countersign.Broker1.Audit", "Query", "a{sv}"];
+            machine.run_as(user, call.iter().chain(&method).chain(keys).copied())
+        };
+        let (all, root, wrong) = (["1", "all", "b", "true"], ["1", "uid", "t", "0"], ["1", "argv", "s", "x"]);
+        for keys in [&all, &root] {
+            let refused = query(AGENT, keys)?;
+            assert!(refused.code != 0 && refused.stderr.contains("administrators"), "{refused:?}");
+            query("root", keys)?.ok()?;
+        }
+        assert!(query("root", &all)?.ok()?.stdout.contains(&format!("\\\"uid\\\":{uid}")), "everybody's");
+        assert!(query(AGENT, &wrong)?.stderr.contains("argv"));
+        assert_ne!(query(harness::users::STRANGER, &["0"])?.code, 0);
+        let (asked, screen) = machine.run_with_agent(
+            harness::users::ADMIN,
+            harness::users::ADMIN_PASSWORD,
+            ["busctl", "--allow-interactive-authorization=yes", "call", "org.countersign.Broker1"]
+                .into_iter()
+                .chain(["/org/countersign/Broker1", "org.countersign.Broker1.Audit", "Query", "a{sv}"])
+                .chain(all),
+        )?;
+        assert!(asked.code == 0 && asked.stdout.contains("/etc/hosts"), "{asked:?} {screen}");
+        Ok(())
+    }
+
     #[test]
     fn the_key_is_roots_alone_and_a_proof_is_for_whoever_may_call() -> Result<()> {
         let machine = installed().boot()?;

@@ -23,6 +23,9 @@ use crate::snapshot::Snapshot;
 use crate::store::Head;
 use crate::stored::Stored;
 
+/// More entries than there can be.
+const MOST: u64 = i64::MAX.unsigned_abs();
+
 /// Which end of the log comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -102,6 +105,18 @@ impl Log {
         match &self.source {
             Source::Live(connection, directory) => back(connection, directory, visit),
             Source::Still(snapshot) => each(snapshot.connection(), Direction::Backward, visit).map(|_| ()),
+        }
+    }
+
+    /// Like [`Self::back`], from the entry before this number.
+    ///
+    /// # Errors
+    /// As for [`Self::back`].
+    pub fn back_before(&self, seq: u64, visit: impl FnMut(Entry) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let before = number(seq.min(MOST))?;
+        match &self.source {
+            Source::Live(connection, directory) => back_before(connection, directory, before, visit),
+            Source::Still(snapshot) => each_before(snapshot.connection(), before, visit).map(|_| ()),
         }
     }
 
@@ -241,10 +256,27 @@ fn each(
 ) -> Result<ControlFlow<()>, StoreError> {
     let sql = match direction {
         Direction::Forward => "SELECT seq, hash, body FROM entries ORDER BY seq",
-        Direction::Backward => "SELECT seq, hash, body FROM entries ORDER BY seq DESC",
+        Direction::Backward => return each_before(connection, i64::MAX, visit),
     };
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if visit(entry(row)?).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Those before this number, newest first.
+fn each_before(
+    connection: &Connection,
+    before: i64,
+    mut visit: impl FnMut(Entry) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, StoreError> {
+    let sql = "SELECT seq, hash, body FROM entries WHERE seq < ?1 ORDER BY seq DESC";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([before])?;
     while let Some(row) = rows.next()? {
         if visit(entry(row)?).is_break() {
             return Ok(ControlFlow::Break(()));
@@ -257,9 +289,18 @@ fn each(
 pub(crate) fn back(
     connection: &Connection,
     directory: &Path,
+    visit: impl FnMut(Entry) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    back_before(connection, directory, i64::MAX, visit)
+}
+
+fn back_before(
+    connection: &Connection,
+    directory: &Path,
+    before: i64,
     mut visit: impl FnMut(Entry) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
-    let mut flow = each(connection, Direction::Backward, &mut visit)?;
+    let mut flow = each_before(connection, before, &mut visit)?;
     let mut base = Base::read(connection)?.head;
     while flow.is_continue() && base.seq > 0 {
         let Some(older) = segment::holding(directory, base.seq)? else { break };
@@ -269,7 +310,7 @@ pub(crate) fn back(
                 seq: Some(base.seq),
             });
         }
-        flow = each(&older, Direction::Backward, &mut visit)?;
+        flow = each_before(&older, before, &mut visit)?;
         let before = Base::read(&older)?.head;
         if before.seq >= base.seq {
             return Err(StoreError::Corrupt { what: "a segment has no entries", seq: Some(base.seq) });

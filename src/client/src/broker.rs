@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use countersign_core::record::Entry;
+use countersign_core::tree::leaf;
 use zbus::Connection;
 use zbus::proxy::CacheProperties;
 
@@ -12,7 +14,7 @@ use crate::answer::Fields;
 use crate::ask::Ask;
 use crate::error::ClientError;
 use crate::name::{Known, Name};
-use crate::proxy::{ApprovalsProxy, AuditProxy, Broker1Proxy, ControlProxy, RequestProxy};
+use crate::proxy::{ApprovalsProxy, AuditProxy, Broker1Proxy, ControlProxy, Dictionary, RequestProxy};
 use crate::stopped::Latch;
 
 /// The object below which requests are.
@@ -234,6 +236,21 @@ impl Broker {
     /// There is no such entry, or the log cannot be read or signed now.
     pub async fn proof(&self, entry: u64) -> Answer<String> {
         told(self.audit().await?.proof(entry).await)
+    }
+
+    /// The newest entries of the log that fit, and what to give as `before` to go on, 0 if that is all. The keys are those of
+    /// the interface; without any, the caller's own entries.
+    ///
+    /// # Errors
+    /// Those of the broker, or an entry is not the one of its hash.
+    pub async fn query(&self, keys: &Dictionary<'_>) -> Answer<(Vec<Entry>, u64)> {
+        let (entries, next) = told(self.audit().await?.query(keys).await)?;
+        let entry = |(seq, hash, body): (u64, String, String)| {
+            let entry = Entry { seq, hash: leaf(body.as_bytes()), body: body.into_bytes() };
+            Some(entry).filter(|entry| entry.hash.to_string() == hash)
+        };
+        let entries = entries.into_iter().map(entry).collect::<Option<Vec<_>>>();
+        Ok((entries.ok_or_else(|| ClientError::Answer { key: "entries".to_owned() })?, next))
     }
 
     async fn audit(&self) -> Answer<AuditProxy<'_>> {

@@ -146,6 +146,9 @@ pub trait Audit {
     /// A signed checkpoint over every entry.
     fn checkpoint(&self) -> zbus::Result<String>;
 
+    /// The newest entries that fit: number, hash and record; and where to go on, or 0.
+    fn query(&self, query: &Dictionary<'_>) -> zbus::Result<(Vec<(u64, String, String)>, u64)>;
+
     /// That this entry, counted from 1, is in the log.
     fn proof(&self, entry: u64) -> zbus::Result<String>;
 }

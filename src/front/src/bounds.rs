@@ -21,6 +21,10 @@ pub(crate) const DIALOGS_PER_USER: usize = 4;
 pub(crate) const READINGS_PER_USER: usize = 2;
 /// How often they are read at once in all.
 pub(crate) const READINGS_IN_ALL: usize = 8;
+/// How many questions of one user the log is asked at once; each reads up to 32 MiB.
+pub(crate) const QUESTIONS_PER_USER: usize = 2;
+/// How many it is asked at once in all.
+pub(crate) const QUESTIONS_IN_ALL: usize = 8;
 /// How many such dialogs are open at once in all.
 pub(crate) const DIALOGS_IN_ALL: usize = 64;
 

@@ -154,7 +154,7 @@ impl Ledger {
     }
 
     /// Looks at the store on its own thread, after all that was queued before.
-    async fn look<T: Send + 'static>(
+    pub(super) async fn look<T: Send + 'static>(
         &self,
         look: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Failure> {
@@ -222,10 +222,10 @@ fn refused(unsigned: &Unsigned) -> Failure {
     failure
 }
 
-fn unreadable(why: &str) -> Failure {
+pub(super) fn unreadable(why: &str) -> Failure {
     Failure::new(
         Code::AuditUnavailable,
-        format!("There is no checkpoint of the log now: {why}. An administrator looks at the journal."),
+        format!("The log cannot be asked now: {why}. An administrator looks at the journal."),
     )
 }
 

@@ -7,6 +7,7 @@
 pub(crate) mod checkpoints;
 mod journal;
 pub(crate) mod owed;
+pub(crate) mod query;
 mod signs;
 
 use std::path::Path;

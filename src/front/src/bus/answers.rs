@@ -11,6 +11,7 @@ use countersign_core::code::Failure;
 use countersign_core::outcome::{Ended, Outcome, Stream};
 use countersign_core::policy::Ruleset;
 use countersign_core::receipt::Receipt;
+use countersign_core::record::Entry;
 use countersign_core::redact::Secrets;
 use countersign_core::target::Target;
 use countersign_core::text::for_agent;
@@ -206,6 +207,11 @@ pub(super) fn target(target: &Target) -> (String, String, String) {
 /// A file of the policy: kind, origin, path and text.
 pub(super) fn file(source: &Source) -> (String, String, String, String) {
     (source.kind.name().to_owned(), source.origin_name().to_owned(), source.path.clone(), source.text.clone())
+}
+
+/// An entry of the log: its number, its hash and its record as it is stored.
+pub(super) fn entry(entry: &Entry) -> (u64, String, String) {
+    (entry.seq, entry.hash.to_string(), String::from_utf8_lossy(&entry.body).into_owned())
 }
 
 /// The ruleset in one word: version and digest.

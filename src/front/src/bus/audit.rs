@@ -1,10 +1,14 @@
-//! `org.countersign.Broker1.Audit`: what the log proves of itself. It tells hashes and counts, never what is recorded.
+//! `org.countersign.Broker1.Audit`: what the log proves of itself, in hashes and counts, and what it has of the caller's own
+//! requests. What it has of others is for those who may inspect.
 
 use std::sync::Arc;
 
+use countersign_core::code::{Code, Failure};
 use zbus::interface;
 use zbus::message::Header;
 
+use super::answers;
+use super::dictionary::Dictionary;
 use super::error::Result;
 use super::hall::Hall;
 
@@ -36,6 +40,23 @@ impl Audit {
         Ok(self.0.pipeline.ledger.consistency(old, new).await?)
     }
 
+    /// The caller's own entries, newest first; those of others for who may inspect.
+    #[zbus(out_args("entries", "next"))]
+    async fn query(
+        &self,
+        query: Dictionary,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(Vec<(u64, String, String)>, u64)> {
+        let call = self.0.enter(&header).await?;
+        let _place = self.0.questions.take(call.caller.uid)?;
+        let query = query.into_query(call.caller.uid)?;
+        if query.uid != Some(call.caller.uid) && !self.0.inspects(&header, &call.caller).await? {
+            return Err(not_yours().into());
+        }
+        let page = self.0.pipeline.ledger.query(query).await?;
+        Ok((page.entries.iter().map(answers::entry).collect(), page.next))
+    }
+
     /// That an entry is in the log. Whoever has its hash, from a receipt, can check it without us.
     #[zbus(out_args("proof"))]
     async fn proof(&self, entry: u64, #[zbus(header)] header: Header<'_>) -> Result<String> {
@@ -44,4 +65,11 @@ impl Audit {
         let evidence = pipeline.ledger.evidence(&*pipeline.launcher, entry).await;
         Ok(evidence?.to_string())
     }
+}
+
+fn not_yours() -> Failure {
+    Failure::new(
+        Code::AccessDenied,
+        "What the log has of others is for administrators: ask for your own entries, or authenticate as one.",
+    )
 }

@@ -30,6 +30,7 @@ pub(crate) struct Hall {
     calls: Quota,
     dialogs: Quota,
     pub(super) readings: Quota,
+    pub(super) questions: Quota,
 }
 
 /// A call that is being worked on: who called, and its place among the calls.
@@ -43,7 +44,8 @@ impl Hall {
         let calls = Quota::new("calls", bounds::CALLS_PER_USER, bounds::CALLS_IN_ALL);
         let dialogs = Quota::new("dialogs", bounds::DIALOGS_PER_USER, bounds::DIALOGS_IN_ALL);
         let readings = Quota::new("readings of the policy", bounds::READINGS_PER_USER, bounds::READINGS_IN_ALL);
-        Self { pipeline, identities, stop, calls, dialogs, readings }
+        let questions = Quota::new("questions to the log", bounds::QUESTIONS_PER_USER, bounds::QUESTIONS_IN_ALL);
+        Self { pipeline, identities, stop, calls, dialogs, readings, questions }
     }
 
     /// Proves the sender of a call and takes its place.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use countersign_core::argv::Argv;
+use countersign_core::caller::Uid;
 use countersign_core::code::{Code, Failure};
 use countersign_core::environment::Environment;
 use countersign_core::path::CleanPath;
@@ -14,10 +15,12 @@ use countersign_core::profile::ProfileName;
 use countersign_core::redact::Secrets;
 use countersign_core::request::{Action, Claims, Narrowing};
 use countersign_core::tier::Tier;
+use countersign_core::time::Moment;
 
 use super::dictionary::{Dictionary, Value, plain};
 use super::handles;
 use crate::ask::{Ask, DirectoryId, Files, invalid};
+use crate::audit::query::Query;
 use crate::output::{Sink, Sinks};
 
 /// The keys that have not been used yet.
@@ -33,6 +36,34 @@ impl Dictionary {
         let secrets = Secrets::new(&keys.texts("secrets")?.unwrap_or_default()).map_err(|error| invalid(&error))?;
         // What is wrong with another key is told without them.
         keys.into_ask(secrets.clone()).map_err(|failure| failure.without(&secrets))
+    }
+
+    /// Makes a question to the log of it, about this caller unless it says otherwise.
+    ///
+    /// # Errors
+    /// `InvalidRequest`, naming the key.
+    pub(super) fn into_query(self, caller: Uid) -> Result<Query, Failure> {
+        let mut keys = Keys(self.0.map_err(|malformed| invalid(&malformed))?);
+        let all = keys.truth("all")?.unwrap_or(false);
+        let uid = keys.number("uid")?.map(|uid| Uid::try_from(u32::try_from(uid).unwrap_or(u32::MAX)));
+        let uid = uid.transpose().map_err(|error| invalid(&error))?;
+        let entry = keys.number("entry")?;
+        let every = Query::default();
+        let moment = |number: Option<u64>, otherwise| number.map_or(otherwise, Moment::from_millis);
+        let query = Query {
+            before: keys.number("before")?.or(entry.map(|entry| entry.saturating_add(1))).unwrap_or(every.before),
+            first: entry.unwrap_or(every.first),
+            limit: keys.number("limit")?.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(every.limit),
+            uid: if all { uid } else { uid.or(Some(caller)) },
+            id: keys.text("id")?.map(|id| id.parse()).transpose().map_err(|error| invalid(&error))?,
+            tier: keys.text("tier")?,
+            verdict: keys.text("verdict")?,
+            code: keys.text("code")?,
+            since: moment(keys.number("since")?, every.since),
+            until: moment(keys.number("until")?, every.until),
+        };
+        keys.nothing_left()?;
+        Ok(query)
     }
 
     /// Whether a descriptor is among the values, so that looking at it may take time.

@@ -220,6 +220,8 @@ pub(crate) enum AuditCommand {
     Backup(BackupArgs),
     /// Have the log signed as it is now, and print the signed checkpoint, to keep elsewhere
     Checkpoint,
+    /// Print your own newest entries, as the broker tells them
+    Mine(MineArgs),
     /// Print the proof that an entry is in the log, or check one (exit status 1 if it proves nothing)
     Prove(ProveArgs),
     /// Print the log's public key
@@ -229,9 +231,16 @@ pub(crate) enum AuditCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct MineArgs {
+    /// So many of them; 10 unless said otherwise
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) last: Option<u64>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ProveArgs {
-    /// What is to be proven: an entry's number, a file with a receipt, or, to check, an entry's hash
-    #[arg(value_name = "ENTRY|RECEIPT", required_unless_present = "check")]
+    /// What is to be proven: an entry's number, a request's whole id, a file with a receipt, or, to check, an entry's hash
+    #[arg(value_name = "ENTRY|ID|RECEIPT", required_unless_present = "check")]
     pub(crate) subject: Option<String>,
     /// Check the proof in this file, without the broker
     #[arg(long, value_name = "FILE")]

@@ -58,6 +58,11 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Complaint> {
     Ok(text)
 }
 
+/// Whether the plan in a receipt is the one of the digest that stands beside it; nothing if there is no whole plan.
+pub(crate) fn agrees(receipt: &Value) -> Option<bool> {
+    examine(receipt).ok().and_then(|found| found.agrees)
+}
+
 /// The receipt, where the answer has one; else what stands beside the plan; else the plan itself.
 fn examine(value: &Value) -> Result<Found, Complaint> {
     let beside = value.get("receipt").filter(|receipt| receipt.is_object()).unwrap_or(value);

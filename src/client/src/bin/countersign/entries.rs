@@ -169,7 +169,7 @@ fn nobody_reads() -> bool {
     looked.is_ok() && asked.iter().any(|output| output.revents().intersects(PollFlags::ERR | PollFlags::HUP))
 }
 
-fn tell(entry: &Entry, json: bool) -> Result<(), Complaint> {
+pub(crate) fn tell(entry: &Entry, json: bool) -> Result<(), Complaint> {
     if json { print::json(&object(entry)?) } else { print::line(&row(entry)) }
 }
 
@@ -183,7 +183,7 @@ fn object(entry: &Entry) -> Result<Value, Complaint> {
 }
 
 /// One entry in one line: when, what, who, how it went.
-fn row(entry: &Entry) -> String {
+pub(crate) fn row(entry: &Entry) -> String {
     let Ok(record) = Record::parse(&entry.body) else {
         return format!("{:>6}  is not a record: see `countersign audit verify`", entry.seq);
     };

@@ -30,6 +30,7 @@ mod plan;
 mod print;
 mod profile;
 mod proof;
+mod prove;
 mod requests;
 mod rotate;
 mod run;
@@ -94,11 +95,12 @@ fn dispatch(cli: Cli) -> Result<u8, Complaint> {
         Command::Audit { command: AuditCommand::Export(args) } => audit::export(&args),
         Command::Audit { command: AuditCommand::Backup(args) } => audit::backup(&args, json),
         Command::Audit { command: AuditCommand::Verify(args) } => audit::verify(&args, json),
-        Command::Audit { command: AuditCommand::Checkpoint } => awaited(proof::checkpoint(json)),
+        Command::Audit { command: AuditCommand::Checkpoint } => awaited(prove::checkpoint(json)),
         Command::Audit { command: AuditCommand::Prove(args) } => match &args.check {
             Some(file) => proof::check(&args, file, json),
-            None => awaited(proof::prove(&args, json)),
+            None => awaited(prove::prove(&args, json)),
         },
+        Command::Audit { command: AuditCommand::Mine(args) } => awaited(prove::mine(&args, json)),
         Command::Audit { command: AuditCommand::Key } => proof::key(json),
         Command::Audit { command: AuditCommand::RotateKey(args) } => rotate::rotate(&args, json),
         Command::Digest(args) => digest::digest(&args, json),

@@ -1,73 +1,53 @@
-//! `audit checkpoint`, `audit prove`, `audit key`: what a caller keeps of the log, and checks without anybody's help.
+//! `audit prove --check`, `audit key`: what a caller kept of the log, checked without anybody's help.
 //!
 //! ```text
-//!   receipt ─▶ entry, hash ──bus──▶ proof ─▶ file          file + receipt + key ─▶ proven or not, offline
+//!   proof + key ─▶ the entry is in the log     record in the proof ─▶ what it says     receipt ─▶ whether it says the same
 //! ```
 //!
-//! Enters: receipts, proofs, the log's public key. Leaves: notes and proofs as they are published, and verdicts. A proof
-//! that comes from the broker is believed no more than one from a file.
+//! Enters: a proof from a file, the log's public key, and where there is one a receipt. Leaves: a verdict. How proofs are
+//! got is in [`crate::prove`].
 
 use std::path::Path;
 
-use countersign::Broker;
 use countersign_core::checkpoint::Checkpoint;
 use countersign_core::digest::Digest;
 use countersign_core::evidence::Evidence;
-use countersign_core::note::{Note, VerifierKey};
+use countersign_core::note::VerifierKey;
 use countersign_core::receipt::Recorded;
+use countersign_core::record::{Entry, Record};
+use countersign_core::request::RequestId;
 use countersign_core::text::sentence;
 use countersign_core::tree::leaf;
 use serde_json::{Value, json};
 
 use crate::cli::ProveArgs;
 use crate::complaint::{Complaint, MAX_SENTENCE};
-use crate::{digest, exit, print};
+use crate::{digest, entries, exit, print};
 
 /// Where the launcher leaves the log's public key for everybody.
 const KEY: &str = "/run/countersign/audit-key";
 
 /// What is to be proven.
-#[derive(Debug, PartialEq, Eq)]
-enum Subject {
+#[derive(Debug, PartialEq)]
+pub(crate) enum Subject {
     /// The entry of this number, whatever is in it.
     Entry(u64),
     /// The entry of this hash, wherever it is.
     Hash(Digest),
-    /// Both, as a receipt says.
-    Recorded(Recorded),
+    /// What became of this request.
+    Request(RequestId),
+    /// What a receipt says, all of which it may be held against.
+    Receipt(Recorded, Box<Value>),
 }
 
-pub(crate) async fn checkpoint(json: bool) -> Result<u8, Complaint> {
-    let text = Broker::connect().await?.checkpoint().await?;
-    let note = Note::parse(text.as_bytes()).map_err(|_| nonsense())?;
-    let checkpoint = Checkpoint::parse(note.text()).map_err(|_| nonsense())?;
-    if json {
-        let head = checkpoint.head;
-        let origin = checkpoint.origin.as_str();
-        print::json(&json!({ "note": text, "origin": origin, "entries": head.size, "root": head.root }))?;
-    } else {
-        lines(&text)?;
-    }
-    Ok(0)
-}
-
-pub(crate) async fn prove(args: &ProveArgs, json: bool) -> Result<u8, Complaint> {
-    let subject = args.subject.as_deref().map(subject).transpose()?;
-    let number = match &subject {
-        Some(Subject::Entry(number)) => *number,
-        Some(Subject::Recorded(recorded)) => recorded.seq,
-        Some(Subject::Hash(_)) | None => {
-            return Err(Complaint::usage("Say which entry: give its number, or a receipt."));
-        }
-    };
-    let text = Broker::connect().await?.proof(number).await?;
-    Evidence::parse(text.as_bytes()).map_err(|_| nonsense())?;
-    if json {
-        print::json(&json!({ "entry": number, "proof": text }))?;
-    } else {
-        lines(&text)?;
-    }
-    Ok(0)
+/// What a proof proves.
+#[derive(Debug)]
+struct Proven {
+    /// The entry, with its record if that goes with the proof.
+    entry: u64,
+    record: Option<Vec<u8>>,
+    /// The checkpoint that vouches for it.
+    checkpoint: Checkpoint,
 }
 
 /// Checks a proof from a file: exit status 1 if it proves nothing.
@@ -78,17 +58,10 @@ pub(crate) fn check(args: &ProveArgs, file: &Path, json: bool) -> Result<u8, Com
         None => published_key()?,
     };
     let proven = examine(&digest::read(file)?, subject.as_ref(), &key)?;
-    let told = match &proven {
-        Ok((entry, checkpoint)) => json!({
-            "proven": true, "entry": entry, "origin": checkpoint.origin.as_str(),
-            "entries": checkpoint.head.size, "root": checkpoint.head.root,
-        }),
-        Err(why) => json!({ "proven": false, "sentence": sentence(why, MAX_SENTENCE).as_str() }),
-    };
     if json {
-        print::json(&told)?;
+        print::json(&in_json(&proven)?)?;
     } else {
-        print::line(sentence(&in_words(&proven), MAX_SENTENCE).as_str())?;
+        in_words(&proven).iter().try_for_each(|line| print::line(sentence(line, MAX_SENTENCE).as_str()))?;
     }
     Ok(if proven.is_ok() { 0 } else { exit::NO })
 }
@@ -103,21 +76,33 @@ pub(crate) fn key(json: bool) -> Result<u8, Complaint> {
     Ok(0)
 }
 
-fn in_words(proven: &Result<(u64, Checkpoint), String>) -> String {
-    match proven {
-        Ok((entry, checkpoint)) => {
-            format!("proven: entry {entry} is in the log {}: {}", checkpoint.origin, checkpoint.head)
-        }
-        Err(why) => format!("NOT PROVEN: {why}"),
-    }
+fn in_json(proven: &Result<Proven, String>) -> Result<Value, Complaint> {
+    let Proven { entry, record, checkpoint } = match proven {
+        Ok(proven) => proven,
+        Err(why) => return Ok(json!({ "proven": false, "sentence": sentence(why, MAX_SENTENCE).as_str() })),
+    };
+    let record: Option<Value> =
+        record.as_deref().map(serde_json::from_slice).transpose().map_err(std::io::Error::from)?;
+    Ok(json!({
+        "proven": true, "entry": entry, "origin": checkpoint.origin.as_str(),
+        "entries": checkpoint.head.size, "root": checkpoint.head.root, "record": record,
+    }))
 }
 
-/// The entry that is proven and the checkpoint that vouches for it, or why nothing is.
-fn examine(
-    text: &[u8],
-    subject: Option<&Subject>,
-    key: &VerifierKey,
-) -> Result<Result<(u64, Checkpoint), String>, Complaint> {
+fn in_words(proven: &Result<Proven, String>) -> Vec<String> {
+    let Proven { entry, record, checkpoint } = match proven {
+        Ok(proven) => proven,
+        Err(why) => return vec![format!("NOT PROVEN: {why}")],
+    };
+    let first = format!("proven: entry {entry} is in the log {}: {}", checkpoint.origin, checkpoint.head);
+    let says = record.as_ref().map(|body| entries::row(&Entry { seq: *entry, hash: leaf(body), body: body.clone() }));
+    let digest = record.as_deref().and_then(|body| Record::parse(body).ok()).and_then(|record| record.digest);
+    let digest = digest.map(|digest| format!("digest {digest}, fingerprint {}", digest.fingerprint()));
+    [Some(first), says, digest].into_iter().flatten().collect()
+}
+
+/// What is proven, or why nothing is.
+fn examine(text: &[u8], subject: Option<&Subject>, key: &VerifierKey) -> Result<Result<Proven, String>, Complaint> {
     let evidence = match Evidence::parse(text) {
         Ok(evidence) => evidence,
         Err(error) => return Ok(Err(error.to_string())),
@@ -126,8 +111,8 @@ fn examine(
     let (number, hash) = match subject {
         Some(Subject::Entry(number)) => (Some(*number), None),
         Some(Subject::Hash(hash)) => (None, Some(*hash)),
-        Some(Subject::Recorded(recorded)) => (Some(recorded.seq), Some(recorded.hash)),
-        None => (None, None),
+        Some(Subject::Receipt(recorded, _)) => (Some(recorded.seq), Some(recorded.hash)),
+        Some(Subject::Request(_)) | None => (None, None),
     };
     let enclosed = evidence.record.as_deref().map(leaf);
     let hash = hash.or(enclosed).ok_or_else(|| {
@@ -136,17 +121,51 @@ fn examine(
     if number.is_some_and(|number| number != entry) || enclosed.is_some_and(|enclosed| enclosed != hash) {
         return Ok(Err(format!("it is a proof of entry {entry}, and of another record")));
     }
-    let checked = evidence.check(&hash, std::slice::from_ref(key));
-    Ok(checked.map(|checkpoint| (entry, checkpoint)).map_err(|error| {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        format!("{error}{cause}")
-    }))
+    let checkpoint = match evidence.check(&hash, std::slice::from_ref(key)) {
+        Ok(checkpoint) => checkpoint,
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            return Ok(Err(format!("{error}{cause}")));
+        }
+    };
+    let said = evidence.record.as_deref().zip(subject).map_or(Ok(()), |(record, subject)| says(record, subject));
+    Ok(said.map(|()| Proven { entry, record: evidence.record, checkpoint }))
 }
 
-/// A number, a hash, or a file with a receipt.
-fn subject(word: &str) -> Result<Subject, Complaint> {
+/// Whether the record says what it is held against: of which request it is, and which digest was planned.
+fn says(body: &[u8], subject: &Subject) -> Result<(), String> {
+    let (receipt, asked) = match subject {
+        Subject::Entry(_) | Subject::Hash(_) => return Ok(()),
+        Subject::Request(asked) => (None, Some(asked.to_string())),
+        Subject::Receipt(_, receipt) => (Some(receipt), said(receipt, "id")),
+    };
+    let record = Record::parse(body).map_err(|error| error.to_string())?;
+    let (digest, id) = (receipt.and_then(|receipt| said(receipt, "digest")), record.id.map(|id| id.to_string()));
+    for (what, expected, found) in [("request", asked, id), ("digest", digest, record.digest.map(|d| d.to_string()))] {
+        if expected.is_some() && expected != found {
+            let (expected, found) = (expected.unwrap_or_default(), found.unwrap_or_else(|| "none".to_owned()));
+            return Err(format!("the record has the {what} {found}, and asked about is {expected}"));
+        }
+    }
+    match receipt.filter(|receipt| receipt.get("plan").is_some_and(Value::is_object)) {
+        Some(receipt) if digest::agrees(receipt) != Some(true) => {
+            Err("the plan in the receipt is not the one of its digest".to_owned())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn said(receipt: &Value, key: &str) -> Option<String> {
+    receipt.get(key).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// A number, a hash, a request's id, or a file with a receipt.
+pub(crate) fn subject(word: &str) -> Result<Subject, Complaint> {
     if let Ok(hash) = word.parse() {
         return Ok(Subject::Hash(hash));
+    }
+    if let Ok(id) = word.parse() {
+        return Ok(Subject::Request(id));
     }
     if let Ok(number) = word.parse() {
         return Ok(Subject::Entry(number));
@@ -155,7 +174,8 @@ fn subject(word: &str) -> Result<Subject, Complaint> {
     let value: Value = serde_json::from_slice(&digest::read(Path::new(word))?).map_err(|_| none())?;
     let receipt = value.get("receipt").filter(|receipt| receipt.is_object()).unwrap_or(&value);
     let recorded = receipt.get("audit").cloned().ok_or_else(none)?;
-    serde_json::from_value(recorded).map(Subject::Recorded).map_err(|_| none())
+    let recorded = serde_json::from_value(recorded).map_err(|_| none())?;
+    Ok(Subject::Receipt(recorded, Box::new(receipt.clone())))
 }
 
 fn published_key() -> Result<VerifierKey, Complaint> {
@@ -170,22 +190,6 @@ fn parse_key(text: &str) -> Result<VerifierKey, Complaint> {
     text.parse().map_err(|error| Complaint::usage(format!("The log's key is none: {error}.")))
 }
 
-/// A published text as it is, one inert line at a time.
-fn lines(text: &str) -> Result<(), Complaint> {
-    text.lines().try_for_each(|line| {
-        let plain = line.strip_prefix('\u{2014}').unwrap_or(line);
-        let dash = if plain.len() < line.len() { "\u{2014}" } else { "" };
-        print::line(&format!("{dash}{}", sentence(plain, MAX_LINE).as_str()))
-    })
-}
-
-/// The most bytes of a line of a proof.
-const MAX_LINE: usize = 256 * 1_024;
-
-fn nonsense() -> Complaint {
-    Complaint::usage("The broker's answer is neither a checkpoint nor a proof: it is of another version.")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,10 +200,24 @@ mod tests {
         SigningKey::from_seed(Name::new("web1/countersign").unwrap(), &[seed; 32])
     }
 
+    /// The record of a request that was denied, in its canonical form.
+    fn record() -> Vec<u8> {
+        let (id, digest) = (RequestId::from_random(7), Digest::of(b"a plan"));
+        let zero = Digest::ZERO;
+        format!(
+            r#"{{"boot_id":"x","digest":"{digest}","id":"{id}","kind":"request","mode":"guarded","monotonic_ms":1,"phase":"final","prev":"{zero}","ruleset":{{"digest":"{zero}","version":1}},"seq":2,"state":"green","time":1,"v":1}}"#
+        )
+        .into_bytes()
+    }
+
+    fn evidence(enclosed: Option<&[u8]>) -> Vec<u8> {
+        of(b"second", enclosed)
+    }
+
     /// The proof of the second of two records.
-    fn evidence(record: Option<&[u8]>) -> Vec<u8> {
+    fn of(second: &[u8], record: Option<&[u8]>) -> Vec<u8> {
         let mut tree = Frontier::default();
-        for record in [b"first".as_slice(), b"second"] {
+        for record in [b"first".as_slice(), second] {
             tree.append(leaf(record), |_| {}).unwrap();
         }
         let checkpoint = Checkpoint::new(signer(1).verifier().name().clone(), tree.head()).sign(&signer(1)).unwrap();
@@ -213,7 +231,7 @@ mod tests {
     }
 
     fn recorded(seq: u64, record: &[u8]) -> Option<Subject> {
-        Some(Subject::Recorded(Recorded { seq, hash: leaf(record) }))
+        Some(Subject::Receipt(Recorded { seq, hash: leaf(record) }, Box::new(json!({}))))
     }
 
     #[test]
@@ -233,14 +251,37 @@ mod tests {
 
     #[test]
     fn an_enclosed_record_is_what_is_proven() {
-        assert!(proves(&evidence(Some(b"second")), None));
-        assert!(!proves(&evidence(Some(b"first")), None));
-        assert!(!proves(&evidence(Some(b"first")), recorded(2, b"second")), "not the record that was asked about");
+        let (record, other) = (record(), b"another".as_slice());
+        let proof = of(&record, Some(&record));
+        assert!(proves(&proof, None) && proves(&proof, recorded(2, &record)));
+        assert!(!proves(&of(&record, Some(other)), None));
+        assert!(!proves(&of(&record, Some(other)), recorded(2, &record)), "not the record that was asked about");
+        assert!(!proves(&of(other, Some(other)), Some(Subject::Request(RequestId::from_random(7)))), "no record");
+    }
+
+    #[test]
+    fn an_enclosed_record_says_what_the_receipt_says_or_nothing_is_proven() {
+        let record = record();
+        let proof = of(&record, Some(&record));
+        let request = |id| Some(Subject::Request(RequestId::from_random(id)));
+        assert!(proves(&proof, request(7)) && !proves(&proof, request(8)));
+        let (id, digest) = (RequestId::from_random(7).to_string(), Digest::of(b"a plan").to_string());
+        let receipt = |receipt: Value| {
+            proves(&proof, Some(Subject::Receipt(Recorded { seq: 2, hash: leaf(&record) }, Box::new(receipt))))
+        };
+        assert!(receipt(json!({ "id": id, "digest": digest })));
+        assert!(!receipt(json!({ "id": "0".repeat(32), "digest": digest })));
+        assert!(!receipt(json!({ "id": id, "digest": "0".repeat(64) })));
+        assert!(
+            !receipt(json!({ "id": id, "digest": digest, "plan": { "v": 1 } })),
+            "no whole plan, or of another digest"
+        );
     }
 
     #[test]
     fn a_subject_is_a_number_a_hash_or_a_receipt() {
         assert_eq!(subject("17").unwrap(), Subject::Entry(17));
+        assert_eq!(subject(&"0".repeat(32)).unwrap(), Subject::Request(RequestId::from_random(0)));
         assert_eq!(subject(&Digest::ZERO.to_string()).unwrap(), Subject::Hash(Digest::ZERO));
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("receipt");
@@ -252,8 +293,13 @@ mod tests {
             (json!([]), false),
         ] {
             std::fs::write(&file, text.to_string()).unwrap();
-            let expected = Subject::Recorded(Recorded { seq: 4, hash: Digest::ZERO });
-            assert_eq!(subject(file.to_str().unwrap()).is_ok_and(|subject| subject == expected), good, "{text}");
+            let expected = Recorded { seq: 4, hash: Digest::ZERO };
+            let read = subject(file.to_str().unwrap());
+            assert_eq!(
+                read.is_ok_and(|s| matches!(s, Subject::Receipt(recorded, _) if recorded == expected)),
+                good,
+                "{text}"
+            );
         }
     }
 }

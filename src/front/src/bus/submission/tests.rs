@@ -123,3 +123,31 @@ fn a_directory_may_be_passed_open() {
     assert_eq!(ask.action.cwd.as_str(), "/etc");
     assert!(ask.directory.is_some());
 }
+
+#[test]
+fn a_question_is_about_its_caller_unless_it_says_otherwise() {
+    let caller = Uid::try_from(1000).unwrap();
+    let ask = |values: Vec<(&str, Value)>| {
+        let values = values.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        Dictionary(Ok(values)).into_query(caller)
+    };
+    let own = Query { uid: Some(caller), ..Query::default() };
+    assert_eq!(ask(vec![]).unwrap(), own);
+    assert_eq!(ask(vec![("all", Value::Truth(false))]).unwrap(), own);
+    assert_eq!(ask(vec![("all", Value::Truth(true))]).unwrap(), Query::default());
+    let other = ask(vec![("uid", Value::Number(7))]).unwrap();
+    assert_eq!(other.uid, Some(Uid::try_from(7).unwrap()));
+    let one = ask(vec![("entry", Value::Number(7))]).unwrap();
+    assert_eq!((one.first, one.before, one.uid), (7, 8, Some(caller)));
+    for wrong in [
+        ("uid", Value::Number(u64::from(u32::MAX))),
+        ("uid", Value::Number(1 << 32)),
+        ("id", text("x")),
+        ("limit", text("x")),
+        ("argv", words(&["id"])),
+        ("all", Value::Number(1)),
+    ] {
+        let key = wrong.0;
+        assert_eq!(ask(vec![wrong]).unwrap_err().code, Code::InvalidRequest, "{key}");
+    }
+}
