@@ -17,6 +17,8 @@ const TARGET: [&str; 3] = ["kind", "name", "access"];
 const AGAINST: [&str; 2] = ["code", "sentence"];
 /// The names of the members of who approved, `(uss)` on the bus.
 const APPROVER: [&str; 3] = ["uid", "user", "kind"];
+/// The names of the members of a condition, `(ssss)` on the bus.
+const CONDITION: [&str; 4] = ["rule", "role", "check", "found"];
 
 /// An answer, by key.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
@@ -25,17 +27,18 @@ pub struct Fields(BTreeMap<String, Value>);
 
 impl From<Answered> for Fields {
     fn from(answered: Answered) -> Self {
-        let named = |(key, value): (String, zbus::OwnedVariant)| {
+        let one = |(key, value): (String, zbus::OwnedVariant)| {
             let value = match key.as_str() {
                 "targets" => named_members(json(&value), &TARGET),
                 "against" => named_members(json(&value), &AGAINST),
                 "approvers" => named_members(json(&value), &APPROVER),
+                "conditions" => named_members(json(&value), &CONDITION),
                 "receipt" | "plan" => object(&json(&value)),
                 _ => json(&value),
             };
             (key, value)
         };
-        Self(answered.into_iter().map(named).collect())
+        Self(answered.into_iter().map(one).collect())
     }
 }
 
@@ -178,6 +181,13 @@ mod tests {
         ] {
             assert_eq!(answered(key, value).get(key), Some(&expected));
         }
+    }
+
+    #[test]
+    fn conditions_get_their_names_back() {
+        let fields = answered("conditions", Variant::from(vec![("apt", "soft", "mains-power", "")]));
+        let object = js!([{"rule": "apt", "role": "soft", "check": "mains-power", "found": ""}]);
+        assert_eq!(fields.get("conditions"), Some(&object));
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct FrontLimits {
     pub write: Vec<PathBuf>,
     /// Places that it reads; local sockets below them may be connected to.
     pub read: Vec<PathBuf>,
+    /// Places that it only reads.
+    pub look: Vec<PathBuf>,
 }
 
 /// Where the front's log is.
@@ -64,7 +66,7 @@ impl FrontLimits {
     /// What the front keeps on an installed machine.
     #[must_use]
     pub fn of_the_machine(credentials: Credentials) -> Self {
-        Self { credentials, write: vec![STATE.into()], read: READ.iter().map(Into::into).collect() }
+        Self { credentials, write: vec![STATE.into()], read: READ.iter().map(Into::into).collect(), look: vec![] }
     }
 }
 
@@ -89,7 +91,8 @@ pub fn confine_self(limits: &FrontLimits) -> Result<Vec<Layer>, ConfineError> {
 
 fn domain(limits: &FrontLimits) -> Domain {
     let read = limits.read.iter().map(|path| Rule { path: path.clone(), reach: Reach::ReadAndConnect });
+    let look = limits.look.iter().map(|path| Rule { path: path.clone(), reach: Reach::Read });
     let write = limits.write.iter().map(|path| Rule { path: path.clone(), reach: Reach::Change });
     // Signals and abstract sockets of others are no business of the front's either.
-    Domain { least_abi: LEAST_ABI, rules: read.chain(write).collect(), outside: Outside::Closed }
+    Domain { least_abi: LEAST_ABI, rules: read.chain(look).chain(write).collect(), outside: Outside::Closed }
 }

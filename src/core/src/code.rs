@@ -59,11 +59,15 @@ pub enum Code {
     PolicyInvalid,
     /// A step of a bundle that did not begin, because one before it did not go as planned.
     Void,
+    /// The host or the moment is not as a rule asks: a precondition does not hold, so nothing runs.
+    Unmet,
+    /// It ran and exited with status 0, and the machine is not as a rule expects after it.
+    Drift,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::InvalidRequest,
         Self::AccessDenied,
         Self::Denied,
@@ -88,6 +92,8 @@ impl Code {
         Self::NoSuchRequest,
         Self::PolicyInvalid,
         Self::Void,
+        Self::Unmet,
+        Self::Drift,
     ];
 
     /// The code's name, as on the bus and in `--json`.
@@ -118,6 +124,8 @@ impl Code {
             Self::NoSuchRequest => "NoSuchRequest",
             Self::PolicyInvalid => "PolicyInvalid",
             Self::Void => "Void",
+            Self::Unmet => "Unmet",
+            Self::Drift => "Drift",
         }
     }
 

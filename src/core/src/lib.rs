@@ -18,6 +18,7 @@ pub mod caller;
 pub mod checkpoint;
 pub mod classify;
 pub mod code;
+pub mod condition;
 pub mod digest;
 pub mod environment;
 pub mod evidence;

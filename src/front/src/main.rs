@@ -16,6 +16,7 @@ mod bounds;
 mod budget;
 mod bus;
 mod clock;
+mod conditions;
 mod config;
 mod control;
 mod launch;

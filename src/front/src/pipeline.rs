@@ -4,10 +4,10 @@
 //!   caller ─▶ bounds ─▶ Request ─▶ run state ─▶ classify ─▶ judge: grant, deny list, hold, mode, ceiling, profile,
 //!               │                      │                      │    narrowing, taint, memory
 //!               ▼                      ▼                      ▼
-//!            rejected              rejected         denied, or silence       budget ─▶ pin ─▶ draw ─▶ plan returns here
+//!            rejected              rejected         denied, or silence       budget ─▶ conditions ─▶ pin ─▶ draw ─▶ plan here
 //!
 //!   ─┬─ allow: by its grant ──────────────────┐
-//!    └─ hold: people, in place or queued ─▶ Approved ─▶ budget, taint, state, mode, ruleset, people, expiry ─▶ seal
+//!    └─ hold: people, in place or queued ─▶ Approved ─▶ budget, conditions, taint, state, mode, ruleset, people, expiry ─▶ seal
 //!         │ no, expiry, withdrawal                          │                                                   │
 //!         ▼ (record)                                        ▼ (record)   intent (record) ─▶ run ─▶ result (record)
 //! ```
@@ -39,6 +39,7 @@ use crate::ask::{Ask, Files};
 use crate::audit::Ledger;
 use crate::budget::{Budgets, Held};
 use crate::clock;
+use crate::conditions::Conditions;
 use crate::launch::Launcher;
 use crate::lock::lock;
 use crate::notice::Notices;
@@ -73,6 +74,8 @@ pub(crate) struct Pipeline {
     pub(crate) notices: Notices,
     /// The files of the policy in force.
     pub(crate) files: Mutex<crate::config::Files>,
+    /// What was seen of the machine, for the rules that ask something of it.
+    pub(crate) conditions: Conditions,
     /// Held while the policy is read again, so that two readings do not cross.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     policy: Mutex<Arc<Policy>>,
@@ -100,12 +103,18 @@ impl Pipeline {
             latches: Latches::new(recalled.tainted),
             notices: Notices::default(),
             files: Mutex::default(),
+            conditions: Conditions::default(),
             reloading: tokio::sync::Mutex::default(),
             policy: Mutex::new(policy),
             budgets: Budgets::new(recalled.accounts),
             silence: Silence::new(recalled.refusals),
             news,
         }
+    }
+
+    /// On this machine; without it, on one of which nothing is known.
+    pub(crate) fn on(self, conditions: Conditions) -> Self {
+        Self { conditions, ..self }
     }
 
     /// The policy in force.
@@ -167,28 +176,22 @@ impl Pipeline {
         person: Option<Person>,
     ) -> Result<Arc<Ticket>, Failure> {
         let policy = self.policy();
-        let considered = match self.consider(&policy, caller, &ask) {
+        let mut considered = match self.consider(&policy, caller, &ask) {
             Ok(considered) => considered,
             Err(ending) => return Err(self.conclude(*ending).await.without(&ask.secrets)),
         };
-        let taken = match self.reserve(&considered) {
-            Ok(mut held) => self.draw(&policy, &considered, ask.directory).await.map(|drawn| {
-                held.spend(considered.charge().counted(), considered.charge().counted());
-                (drawn, held)
-            }),
-            Err(failure) => Err(failure),
-        };
-        let ((plan, digest), held) = match taken {
+        let ((plan, digest), held) = match self.take_in(&policy, &mut considered, ask.directory).await {
             Ok(taken) => taken,
             Err(failure) => {
                 let ending = considered.ending(&self.ledger.stamp(&policy), failure);
                 return Err(self.conclude(ending).await.without(&ask.secrets));
             }
         };
-        let (case, verdict) = considered.into_parts();
+        let (case, verdict, seen) = considered.into_parts();
         let approvers = policy.settings().quorum.of(plan.tier);
         let judgement = (&verdict).into();
         let ticket = Arc::new(Ticket::new(case, judgement, plan, digest, clock::now(), ask.detached, approvers));
+        ticket.saw(seen);
         self.tickets.open(Arc::clone(&ticket));
         // The policy may have changed since it was planned, or the broker begun to end, before it could be found among those
         // that wait.
@@ -210,7 +213,11 @@ impl Pipeline {
         let _owed = Owed(Arc::clone(&ticket));
         let approved = self.approve(&ticket, verdict, person).await;
         drop(waits);
-        let end = match approved.and_then(|approved| self.recheck(&ticket, approved)) {
+        let checked = match approved {
+            Ok(approved) => self.recheck(&ticket, approved).await,
+            Err(not_approved) => Err(not_approved),
+        };
+        let end = match checked {
             Ok((order, job)) => self.run(&ticket, order, job, files).await,
             Err(not_approved) => self.close(&ticket, not_approved).await,
         };

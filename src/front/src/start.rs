@@ -10,7 +10,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
@@ -30,6 +30,7 @@ use crate::audit::Ledger;
 use crate::audit::checkpoints::keep_up;
 use crate::audit::owed::pay_up;
 use crate::clock::Boot;
+use crate::conditions::Conditions;
 use crate::launch::Launcher;
 use crate::launch::socket::{LaunchError, Socket};
 use crate::lifecycle::{self, Signals};
@@ -96,7 +97,8 @@ pub(crate) fn run() -> Result<ExitCode, StartError> {
     let socket = start_launcher().map_err(StartError::Spawn)?;
     let (policy, files) = config::read()?;
     let boot = Boot::read().map_err(StartError::Boot)?;
-    confine()?;
+    let conditions = Conditions::of_the_machine();
+    confine(conditions.reads(&policy.rules().files_looked_at()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(BLOCKING)
@@ -104,7 +106,7 @@ pub(crate) fn run() -> Result<ExitCode, StartError> {
         .enable_all()
         .build()
         .map_err(StartError::Runtime)?;
-    let code = runtime.block_on(serve(socket, (policy, files), boot));
+    let code = runtime.block_on(serve(socket, (policy, files), boot, conditions));
     // A thread that is stuck in a caller's descriptor is not waited for.
     runtime.shutdown_background();
     code
@@ -132,16 +134,21 @@ fn start_launcher() -> io::Result<OwnedFd> {
 }
 
 /// Gives up root, for good.
-fn confine() -> Result<(), StartError> {
+fn confine(reads: Vec<PathBuf>) -> Result<(), StartError> {
     let read = |path| fs::read_to_string(path).map_err(StartError::Accounts);
     let accounts = Accounts::parse(&read("/etc/passwd")?, &read("/etc/group")?);
     let (uid, gid) = accounts.uid(ACCOUNT).zip(accounts.gid(ACCOUNT)).ok_or(StartError::NoAccount)?;
     let credentials = Credentials { uid: uid.get(), gid: gid.get() };
-    confine_self(&FrontLimits::of_the_machine(credentials))?;
+    confine_self(&FrontLimits { look: reads, ..FrontLimits::of_the_machine(credentials) })?;
     Ok(())
 }
 
-async fn serve(socket: OwnedFd, (policy, files): (Policy, config::Files), boot: Boot) -> Result<ExitCode, StartError> {
+async fn serve(
+    socket: OwnedFd,
+    (policy, files): (Policy, config::Files),
+    boot: Boot,
+    conditions: Conditions,
+) -> Result<ExitCode, StartError> {
     let signals = Signals::catch().map_err(StartError::Runtime)?;
     let policy = Arc::new(policy);
     let (launcher, ready) = Socket::open(socket).await?;
@@ -155,10 +162,12 @@ async fn serve(socket: OwnedFd, (policy, files): (Policy, config::Files), boot: 
         })?;
     let connection = bus::connect().await?;
     let humans: Arc<dyn Humans> = Arc::new(bus::polkit(&connection).await?);
+    let conditions = conditions.asking(Arc::new(bus::units(&connection)));
     let launcher: Arc<dyn Launcher> = Arc::new(launcher);
     let (tell, news) = mpsc::channel(NEWS);
     let (stop, stops) = mpsc::channel(1);
-    let pipeline = Arc::new(Pipeline::new(policy, launcher, humans, ledger, standing, recalled, tell));
+    let pipeline = Pipeline::new(policy, launcher, humans, ledger, standing, recalled, tell).on(conditions);
+    let pipeline = Arc::new(pipeline);
     let signing = Arc::clone(&pipeline);
     tokio::spawn(async move { keep_up(&signing.ledger, &*signing.launcher).await });
     let paying = Arc::clone(&pipeline);

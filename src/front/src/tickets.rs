@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use countersign_core::caller::{BusName, Uid};
 use countersign_core::code::{Code, Failure};
+use countersign_core::condition::Seen;
 use countersign_core::digest::Digest;
 use countersign_core::outcome::Outcome;
 use countersign_core::plan::Plan;
@@ -148,6 +149,8 @@ pub(crate) struct Ticket {
     pub(crate) detached: bool,
     /// Where a human's answer goes.
     pub(crate) slot: Slot,
+    /// What rules ask of the machine, as it was looked at last.
+    seen: Mutex<Vec<Seen>>,
     life: watch::Sender<Life>,
     withdrawal: watch::Sender<Option<Withdrawal>>,
     end: OnceLock<(End, Instant)>,
@@ -172,6 +175,7 @@ impl Ticket {
             asked,
             detached,
             slot: Slot::new(approvers),
+            seen: Mutex::default(),
             life,
             withdrawal,
             end: OnceLock::new(),
@@ -180,6 +184,16 @@ impl Ticket {
 
     pub(crate) fn id(&self) -> RequestId {
         self.plan.id
+    }
+
+    /// Keeps what was seen of the machine, instead of what was seen before.
+    pub(crate) fn saw(&self, seen: Vec<Seen>) {
+        *lock(&self.seen) = seen;
+    }
+
+    /// What was seen of the machine last.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        lock(&self.seen).clone()
     }
 
     /// Whose it is.

@@ -6,13 +6,14 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::asks::Ask;
 use super::kind::{Kind, Shape, Word};
 use super::program::{self, MANY_UNKNOWN, Reading, Unknown};
 use super::sensitive::Reach;
 use super::table::{Node, Says};
 use super::weigh::{Examiner, Part, Scene, texts, words_at};
 use super::wrap::moved_to;
-use super::{deny, opaque};
+use super::{asks, deny, opaque};
 use crate::path::CleanPath;
 use crate::tier::{Ruling, Tier};
 
@@ -56,9 +57,7 @@ impl<'r> Examiner<'r> {
         if doubtful && !scene.doubted {
             self.doubt(node, words, scene);
         }
-        if !node.hosts.is_empty() || !node.checks.is_empty() {
-            self.findings.need(reading.id(), &node.hosts, &node.checks);
-        }
+        self.ask(&reading, words, &matched, scene.depth);
         self.flags(&reading, words, &part, inside.as_ref().map(|_| &outside));
         for found in &matched {
             self.written_flags(found.writes, &reading, words, &Part { scene: &outside, ..part });
@@ -99,8 +98,20 @@ impl<'r> Examiner<'r> {
         if shapeless {
             self.fire_rule(reading.id(), &node.says, texts(words), scene.depth);
         }
-        for found in matching(node, &reading, words).iter().filter(|_| !shapeless && !stays_above) {
+        let matched = if shapeless || stays_above { vec![] } else { matching(node, &reading, words) };
+        for found in &matched {
             self.fire_rule(reading.id(), found.says, texts(words), scene.depth);
+        }
+        if shapeless || !matched.is_empty() {
+            self.ask(&reading, words, &matched, scene.depth);
+        }
+    }
+
+    /// What the tables ask of the host and of the moment. More than can be looked at is refused.
+    fn ask(&mut self, reading: &Reading<'_, '_>, words: &[Word<'_>], matched: &[Matched<'_>], depth: u16) {
+        if !asks::gather(&mut self.findings, reading, words, matched) {
+            let says = "More conditions than are looked at for one request.";
+            self.fire("limit.conditions", Ruling::Deny, says, texts(words), depth);
         }
     }
 
@@ -256,10 +267,11 @@ fn starts(reading: &Reading<'_, '_>, words: &[Word<'_>], scene: &Scene) -> Rc<[C
 }
 
 /// A way to use the program that the words match, with the operands given to their kinds.
-struct Matched<'n> {
+pub(super) struct Matched<'n> {
     says: &'n Says,
     writes: &'n [Box<str>],
-    given: Vec<(&'n Kind, Range<usize>)>,
+    pub(super) asks: &'n [Ask],
+    pub(super) given: Vec<(&'n Kind, Range<usize>)>,
 }
 
 /// Every form that matches; without one, the table itself if its own operands fit.
@@ -270,15 +282,15 @@ fn matching<'n>(node: &'n Node, reading: &Reading<'_, '_>, words: &[Word<'_>]) -
         Some(shape) => shape.assign(&operands),
         None => operands.is_empty().then(Vec::new),
     };
-    let forms = node.forms.iter().filter(|form| reading.allows(form));
+    let forms = node.forms.iter().filter(|form| reading.allows(&form.has, &form.lacks));
     let mut found: Vec<Matched<'n>> = forms
         .filter_map(|form| {
             let given = fit(form.shape.as_ref().or(node.shape.as_ref()))?;
-            Some(Matched { says: &form.says, writes: &form.writes, given })
+            Some(Matched { says: &form.says, writes: &form.writes, asks: &form.asks, given })
         })
         .collect();
     if found.is_empty() {
-        found.extend(fit(node.shape.as_ref()).map(|given| Matched { says: &node.says, writes: &[], given }));
+        found.extend(fit(node.shape.as_ref()).map(|given| Matched { says: &node.says, writes: &[], asks: &[], given }));
     }
     found
 }

@@ -5,6 +5,7 @@
 
 use super::sandbox::Sandboxes;
 use super::{Classification, Evidence, Need, RuleId};
+use crate::condition::{Condition, HostKind};
 use crate::profile::ProfileName;
 use crate::target::{Access, Target, TargetKind};
 use crate::tier::{Ruling, Tier};
@@ -13,6 +14,8 @@ use crate::tier::{Ruling, Tier};
 const MAX_EVIDENCE: usize = 64;
 /// The most targets kept; beyond them nobody can say what exactly is written, so it is not T1.
 const MAX_TARGETS: usize = 128;
+/// The most conditions of one request, each rule that asks anything counted as one more.
+pub(super) const MAX_CONDITIONS: usize = 64;
 /// The most words kept with one finding.
 pub(super) const MAX_WORDS: usize = 8;
 /// The most bytes kept of one word.
@@ -101,12 +104,34 @@ impl Findings {
         self.written
     }
 
-    /// Adds what a rule asks of the host and of the moment.
-    pub(super) fn need(&mut self, rule: &str, hosts: &[String], checks: &[String]) {
-        let known = self.needs.iter().any(|need| need.rule.as_str() == rule);
-        if !known && self.needs.len() < MAX_EVIDENCE {
-            self.needs.push(Need { rule: RuleId(rule.to_owned()), hosts: hosts.to_vec(), checks: checks.to_vec() });
+    /// Adds what a rule asks of the host and of the moment. Beyond [`MAX_CONDITIONS`] something is dropped, and the answer is
+    /// `false`.
+    pub(super) fn need(
+        &mut self,
+        rule: &str,
+        hosts: &[HostKind],
+        conditions: impl IntoIterator<Item = Condition>,
+    ) -> bool {
+        let known = self.needs.iter().position(|need| need.rule.as_str() == rule);
+        let mut need = match known {
+            Some(place) => self.needs.remove(place),
+            None => Need { rule: RuleId(rule.to_owned()), hosts: hosts.to_vec(), conditions: vec![] },
+        };
+        let elsewhere: usize = self.needs.iter().map(|need| need.conditions.len().saturating_add(1)).sum();
+        let before = elsewhere.saturating_add(1);
+        let mut room = before <= MAX_CONDITIONS;
+        for condition in conditions {
+            if !room || need.conditions.contains(&condition) {
+                continue;
+            }
+            room = before.saturating_add(need.conditions.len()) < MAX_CONDITIONS;
+            if room {
+                need.conditions.push(condition);
+            }
         }
+        let place = known.unwrap_or(self.needs.len());
+        self.needs.insert(place, need);
+        room
     }
 
     /// The answer. Its rules are without repetition, the strictest first.

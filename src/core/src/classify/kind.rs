@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use crate::target::TargetKind;
+
 /// A word as the classifier sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word<'a> {
@@ -164,6 +166,20 @@ impl Kind {
 }
 
 impl Thing {
+    /// What a request's target is called that is such a thing.
+    pub(super) const fn target(self) -> TargetKind {
+        match self {
+            Self::Unit => TargetKind::Unit,
+            Self::Package => TargetKind::Package,
+            Self::User => TargetKind::User,
+            Self::Group => TargetKind::Group,
+            Self::Device => TargetKind::Device,
+            Self::Host => TargetKind::Host,
+            Self::Process => TargetKind::Process,
+            Self::Other => TargetKind::Other,
+        }
+    }
+
     fn named(name: &str) -> Option<Self> {
         Some(match name {
             "unit" => Self::Unit,

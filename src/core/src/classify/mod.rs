@@ -11,6 +11,7 @@
 //! and never guesses: what it does not understand is at least T2, and the strictest part decides. It never opens a
 //! file: what a path really leads to is the sandbox's business.
 
+mod asks;
 mod define;
 mod deny;
 mod examples;
@@ -40,6 +41,7 @@ pub use kind::BadNotation;
 pub use rules::{FailedExample, Origin, Problem, RuleFile, Rules, RulesError, Tested};
 
 use crate::argv::Argv;
+use crate::condition::{Condition, HostKind};
 use crate::path::CleanPath;
 use crate::profile::ProfileName;
 use crate::target::Target;
@@ -69,6 +71,12 @@ impl RuleId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// For tests of other rooms, which have no rules to take one from.
+    #[cfg(test)]
+    pub(crate) fn of_table(name: &str) -> Self {
+        Self(name.to_owned())
     }
 }
 
@@ -127,10 +135,12 @@ pub struct Evidence {
 pub struct Need {
     /// The rule.
     pub rule: RuleId,
-    /// The host must be of one of these kinds; none given: any.
-    pub hosts: Vec<String>,
-    /// Checks that must pass.
-    pub checks: Vec<String>,
+    /// The host must be of all these kinds, of several distributions one; none given: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostKind>,
+    /// What is looked at before the run and after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

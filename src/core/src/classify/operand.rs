@@ -60,17 +60,7 @@ impl Examiner<'_> {
     }
 
     fn thing(&mut self, thing: Thing, word: &Word<'_>, part: &Part<'_>) {
-        let kind = match thing {
-            Thing::Unit => TargetKind::Unit,
-            Thing::Package => TargetKind::Package,
-            Thing::User => TargetKind::User,
-            Thing::Group => TargetKind::Group,
-            Thing::Device => TargetKind::Device,
-            Thing::Host => TargetKind::Host,
-            Thing::Process => TargetKind::Process,
-            Thing::Other => TargetKind::Other,
-        };
-        self.findings.target(kind, &word.text, part.access());
+        self.findings.target(thing.target(), &word.text, part.access());
     }
 
     /// The absolute path that a word means, if it can be said.

@@ -5,7 +5,7 @@
 
 use super::kind::{DIGITS, Kind, Word};
 use super::raw::Style;
-use super::table::{Flag, Form, Node};
+use super::table::{Flag, Node};
 use crate::path::CleanPath;
 
 /// Where programs are that may be trusted to be what their name says.
@@ -126,10 +126,9 @@ impl<'n> Reading<'n, '_> {
         self.seen.iter().any(|seen| *seen.flag.name == *name)
     }
 
-    /// Whether a form's flags are there and the ones that it excludes are not.
-    pub(super) fn allows(&self, form: &Form) -> bool {
-        form.has.iter().all(|group| group.iter().any(|name| self.has(name)))
-            && !form.lacks.iter().any(|name| self.has(name))
+    /// Whether of each group of flags one is there, and of those that are excluded none.
+    pub(super) fn allows(&self, has: &[Vec<Box<str>>], lacks: &[Box<str>]) -> bool {
+        has.iter().all(|group| group.iter().any(|name| self.has(name))) && !lacks.iter().any(|name| self.has(name))
     }
 }
 

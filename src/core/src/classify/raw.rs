@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use super::asks::RawCheck;
 use crate::profile::ProfileName;
 use crate::strict::{Table, Word, maybe_word, tables, word};
 use crate::tier::Tier;
@@ -44,9 +45,12 @@ pub(super) struct RawTable {
     #[serde(default)]
     pub(super) recursive: bool,
     #[serde(default)]
-    pub(super) hosts: Vec<String>,
+    pub(super) hosts: Vec<Spanned<String>>,
+    /// Checks that are hard and meant for every use.
     #[serde(default)]
-    pub(super) checks: Vec<String>,
+    pub(super) checks: Vec<Spanned<String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) check: Vec<RawCheck>,
     #[serde(default, skip_serializing)]
     pub(super) must_match: Vec<Spanned<String>>,
     #[serde(default, skip_serializing)]
@@ -108,6 +112,10 @@ pub(super) struct RawForm {
     pub(super) writes: Vec<Spanned<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) operands: Option<Vec<Spanned<String>>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) checks: Vec<Spanned<String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) check: Vec<RawCheck>,
     #[serde(default, skip_serializing)]
     pub(super) must_match: Vec<Spanned<String>>,
     #[serde(default, skip_serializing)]

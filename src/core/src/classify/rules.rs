@@ -12,7 +12,9 @@ use super::examples;
 use super::kind::BadNotation;
 use super::raw::{RawFile, RawTable};
 use super::table::{self, Node};
+use crate::condition::BadCondition;
 use crate::digest::{Digest, NotCanonical};
+use crate::path::CleanPath;
 use crate::spot::{Spot, said};
 use crate::strict::Table;
 use crate::tier::Tier;
@@ -86,6 +88,9 @@ pub enum Problem {
     /// An operand or a flag is written wrongly.
     #[error(transparent)]
     Notation(#[from] BadNotation),
+    /// A kind of host or a check that nobody knows.
+    #[error(transparent)]
+    Condition(#[from] BadCondition),
     /// A form speaks of a flag that neither its table nor one above has.
     #[error("no flag {0} is known here: list it in `flags` first")]
     UnknownFlag(String),
@@ -231,6 +236,17 @@ impl Rules {
     #[must_use]
     pub const fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The files whose content a rule asks for, without repetition.
+    #[must_use]
+    pub fn files_looked_at(&self) -> Vec<CleanPath> {
+        let tables =
+            self.programs.values().flat_map(|entry| entry.defining().chain(entry.raising.iter().map(AsRef::as_ref)));
+        let mut files: Vec<CleanPath> = tables.flat_map(Node::files_looked_at).collect();
+        files.sort_unstable();
+        files.dedup();
+        files
     }
 
     /// How many examples were tried when the rules were read.

@@ -6,9 +6,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::asks::{self, Ask};
 use super::kind::{BadNotation, FlagNotation, Kind, Shape};
 use super::raw::{RawFlag, RawForm, RawTable, Style};
 use super::rules::Problem;
+use crate::condition::HostKind;
+use crate::path::CleanPath;
 use crate::profile::ProfileName;
 use crate::tier::Tier;
 
@@ -52,13 +55,19 @@ pub(super) struct Node {
     pub(super) shape: Option<Shape>,
     pub(super) forms: Vec<Form>,
     pub(super) subs: HashMap<Box<str>, Arc<Node>>,
-    pub(super) hosts: Vec<String>,
-    pub(super) checks: Vec<String>,
+    pub(super) hosts: Vec<HostKind>,
+    pub(super) asks: Vec<Ask>,
     /// The strictest tier that anything in this table can reach by itself.
     pub(super) worst: Tier,
 }
 
 impl Node {
+    /// The files whose content this table or one below it asks for.
+    pub(super) fn files_looked_at(&self) -> Vec<CleanPath> {
+        let own = self.asks.iter().chain(self.forms.iter().flat_map(|form| &form.asks)).filter_map(Ask::file);
+        own.cloned().chain(self.subs.values().flat_map(|sub| sub.files_looked_at())).collect()
+    }
+
     /// The part of the id that is its own, by the name that was used.
     pub(super) fn own_id<'t>(&'t self, name: &'t str) -> &'t str {
         self.own_id.as_deref().unwrap_or(name)
@@ -83,6 +92,7 @@ pub(super) struct Form {
     pub(super) has: Vec<Vec<Box<str>>>,
     pub(super) lacks: Vec<Box<str>>,
     pub(super) writes: Vec<Box<str>>,
+    pub(super) asks: Vec<Ask>,
     pub(super) shape: Option<Shape>,
 }
 
@@ -129,6 +139,7 @@ fn node(raw: &RawTable, above: &Above<'_>) -> Result<Node, Wrong> {
         }
     }
     let worst = worst(says.tier, &flags, &forms, &subs);
+    let asks = asks::compile(&raw.checks, &raw.check, &known)?;
     Ok(Node {
         own_id: raw.id.as_ref().map(|id| id.get_ref().as_str().into()),
         says,
@@ -142,10 +153,15 @@ fn node(raw: &RawTable, above: &Above<'_>) -> Result<Node, Wrong> {
         shape: shape(raw.operands.as_deref())?,
         forms,
         subs,
-        hosts: raw.hosts.clone(),
-        checks: raw.checks.clone(),
+        hosts: hosts(&raw.hosts)?,
+        asks,
         worst,
     })
+}
+
+fn hosts(words: &[toml::Spanned<String>]) -> Result<Vec<HostKind>, Wrong> {
+    let one = |word: &toml::Spanned<String>| HostKind::parse(word.get_ref()).map_err(|bad| (bad.into(), word.span()));
+    words.iter().map(one).collect()
 }
 
 type Named = (FlagNotation, Flag);
@@ -174,7 +190,7 @@ fn flag(spec: &toml::Spanned<String>, effect: Option<&RawFlag>, profile: Option<
 }
 
 /// All names of flags to their first names.
-type Canonical<'f> = HashMap<&'f str, &'f str>;
+pub(super) type Canonical<'f> = HashMap<&'f str, &'f str>;
 
 /// All names of the flags to their place, and all names to the flag's first name.
 fn index<'f>(raw: &RawTable, flags: &'f [Named]) -> Result<(HashMap<Box<str>, usize>, Canonical<'f>), Wrong> {
@@ -194,6 +210,21 @@ fn index<'f>(raw: &RawTable, flags: &'f [Named]) -> Result<(HashMap<Box<str>, us
 }
 
 fn compile_form(raw: &RawForm, profile: Option<&ProfileName>, known: &[&Canonical<'_>]) -> Result<Form, Wrong> {
+    Ok(Form {
+        says: says(raw.id.get_ref(), raw.tier, raw.profile.as_ref(), profile, &raw.reason),
+        has: flag_groups(&raw.has, known)?,
+        lacks: flag_groups(&raw.lacks, known)?.concat(),
+        writes: flag_groups(&raw.writes, known)?.concat(),
+        asks: asks::compile(&raw.checks, &raw.check, known)?,
+        shape: shape(raw.operands.as_deref())?,
+    })
+}
+
+/// Entries that name flags, by the first name of each.
+pub(super) fn flag_groups(
+    entries: &[toml::Spanned<String>],
+    known: &[&Canonical<'_>],
+) -> Result<Vec<Vec<Box<str>>>, Wrong> {
     let resolve = |name: &str, span: Range<usize>| {
         let found = known.iter().rev().find_map(|names| names.get(name));
         found.map(|name| Box::from(*name)).ok_or_else(|| (Problem::UnknownFlag(name.to_owned()), span))
@@ -201,13 +232,7 @@ fn compile_form(raw: &RawForm, profile: Option<&ProfileName>, known: &[&Canonica
     let group = |entry: &toml::Spanned<String>| {
         entry.get_ref().split_whitespace().map(|name| resolve(name, entry.span())).collect::<Result<Vec<_>, _>>()
     };
-    Ok(Form {
-        says: says(raw.id.get_ref(), raw.tier, raw.profile.as_ref(), profile, &raw.reason),
-        has: raw.has.iter().map(group).collect::<Result<_, _>>()?,
-        lacks: raw.lacks.iter().map(group).collect::<Result<Vec<_>, _>>()?.concat(),
-        writes: raw.writes.iter().map(group).collect::<Result<Vec<_>, _>>()?.concat(),
-        shape: shape(raw.operands.as_deref())?,
-    })
+    entries.iter().map(group).collect()
 }
 
 fn shape(operands: Option<&[toml::Spanned<String>]>) -> Result<Option<Shape>, Wrong> {

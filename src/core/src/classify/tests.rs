@@ -1,5 +1,6 @@
 //! Tests of the classifier as a whole, with the rules that ship.
 
+mod asks;
 mod commands;
 mod files;
 mod laws;

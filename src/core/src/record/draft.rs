@@ -7,6 +7,7 @@ use crate::approval::{Approver, Permission};
 use crate::bundle::Step;
 use crate::caller::{Caller, Uid};
 use crate::code::Failure;
+use crate::condition::Seen;
 use crate::digest::{Digest, NotCanonical, canonical};
 use crate::order::Order;
 use crate::outcome::{Ended, Outcome, Stream};
@@ -198,6 +199,14 @@ impl Draft {
         self.with(|record| record.code = Some(failure.code)).with_error(&failure.sentence)
     }
 
+    /// Adds what was looked at because rules ask for it.
+    #[must_use]
+    pub fn with_conditions(self, seen: &[Seen]) -> Self {
+        let clean = |seen: &Seen| Seen { check: self.secrets.text(&seen.check), ..seen.clone() };
+        let conditions = seen.iter().map(clean).collect();
+        self.with(|record| record.conditions = conditions)
+    }
+
     /// Adds which gate refused it.
     #[must_use]
     pub fn with_gate(self, gate: Gate) -> Self {
@@ -373,6 +382,7 @@ impl Draft {
             verdict: None,
             code: None,
             gate: None,
+            conditions: Vec::new(),
             times: None,
             approvers: Vec::new(),
             refuser: None,

@@ -23,6 +23,7 @@ use crate::approval::Approver;
 use crate::caller::{Caller, Gid, Uid};
 use crate::classify::RuleId;
 use crate::code::Code;
+use crate::condition::Seen;
 use crate::digest::{Digest, decimal};
 use crate::outcome::{Ended, Layer, Stream};
 use crate::plan::PinnedFile;
@@ -309,6 +310,9 @@ pub struct Record {
     /// The gate of the policy that refused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
+    /// What rules asked of the machine, as it was looked at for this record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Seen>,
     /// How often it was asked without an answer; only in a record of silence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,

@@ -66,6 +66,12 @@ const APPROVER: Shape = Shape::Object(&[
     needed("latency_ms", WHOLE),
     needed("uid", ID),
 ]);
+const CONDITION: Shape = Shape::Object(&[
+    needed("check", Shape::Text),
+    may("found", Shape::Text),
+    needed("role", Shape::Word(&["hard", "soft", "after"])),
+    needed("rule", Shape::Text),
+]);
 const LAYER: Shape = Shape::Object(&[needed("gives", Shape::Text), needed("step", Shape::Text)]);
 const TARGET: Shape = Shape::Object(&[
     needed("access", Shape::Word(&["read", "write"])),
@@ -121,6 +127,8 @@ const CODE: Shape = Shape::Word(&[
     "NoSuchRequest",
     "PolicyInvalid",
     "Void",
+    "Unmet",
+    "Drift",
 ]);
 const GATE: Shape = Shape::Word(&["state", "grant", "deny-list", "hold", "mode", "ceiling", "profile", "narrowing"]);
 
@@ -134,6 +142,7 @@ pub(super) const MEMBERS: &[Member] = &[
     may("caller", CALLER),
     may("code", CODE),
     may("commitment", DIGEST),
+    may("conditions", Shape::List(&CONDITION)),
     may("cpu_us", WHOLE),
     may("cwd", Shape::Text),
     may("digest", DIGEST),

@@ -10,6 +10,7 @@ use crate::approval::{Approval, ApprovalKind, Approved};
 use crate::argv::Argv;
 use crate::classify::Rules;
 use crate::code::Failure;
+use crate::condition::{Role, Seen};
 use crate::digest::canonical;
 use crate::environment::Environment;
 use crate::order::Order;
@@ -158,6 +159,16 @@ fn all() -> Vec<Draft> {
     ]
 }
 
+/// A condition that holds, and one that does not.
+fn conditions() -> [Seen; 2] {
+    [(Role::Soft, None), (Role::After, Some("it is failed".to_owned()))].map(|(role, found)| Seen {
+        check: "unit-active a.service".to_owned(),
+        found,
+        role,
+        rule: serde_json::from_str("\"systemctl.start\"").unwrap(),
+    })
+}
+
 /// The bytes of a record of every phase, and of one with every sort of member.
 pub(crate) fn samples() -> Vec<Vec<u8>> {
     let approver = Approver { uid: Uid::ROOT, kind: ApprovalKind::PolkitRule, latency_ms: 9 };
@@ -166,6 +177,7 @@ pub(crate) fn samples() -> Vec<Vec<u8>> {
         Target { kind: crate::target::TargetKind::User, name: "1000".to_owned(), access: crate::target::Access::Write };
     let silent = Draft::finished(&stamp(), &case).with_gate(crate::policy::Gate::DenyList).with_times(3);
     let step = crate::bundle::Step { bundle: bundle(), index: 1 };
+    let silent = silent.with_conditions(&conditions());
     let more = [silent.with_target(&target).with_approver(approver).with_taint(Taint::Clean).with_step(&step)];
     let drafts = all().into_iter().chain(more);
     drafts.zip(1..).map(|(draft, seq)| draft.complete(seq, Digest::ZERO).unwrap().body).collect()

@@ -55,6 +55,16 @@ impl Dialog {
         &self.details
     }
 
+    /// The same, with what the human is to mind: conditions of rules that do not hold and do not refuse.
+    #[must_use]
+    pub fn minding(mut self, notes: &[String], secrets: &Secrets) -> Self {
+        if !notes.is_empty() {
+            self.message = minding(&self.message);
+            self.details.insert("mind", line(&notes.join("; "), secrets));
+        }
+        self
+    }
+
     /// The details of the polkit call: every name, and the message under `polkit.message`.
     #[must_use]
     pub fn polkit_details(&self) -> BTreeMap<String, String> {
@@ -121,8 +131,13 @@ pub(super) fn requester(case: &Classified) -> [(&'static str, Shown); 3] {
 /// Every message that a dialog about a plan or a bundle can have, for translators.
 #[must_use]
 pub fn dialog_messages() -> Vec<String> {
-    let single = [(false, false), (false, true), (true, false), (true, true)].map(|(cut, hidden)| message(cut, hidden));
-    single.into_iter().chain(super::steps::messages()).collect()
+    let all = [(false, false), (false, true), (true, false), (true, true)].map(|(cut, hidden)| message(cut, hidden));
+    let minding = all.each_ref().map(|message| minding(message));
+    all.into_iter().chain(minding).chain(super::steps::messages()).collect()
+}
+
+fn minding(message: &str) -> String {
+    format!("{message}\nMind: $(mind)")
 }
 
 fn message(cut: bool, hidden: bool) -> String {

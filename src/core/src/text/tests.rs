@@ -179,6 +179,18 @@ fn the_dialog_says_what_who_where_and_why() {
 }
 
 #[test]
+fn what_a_human_is_to_mind_is_a_line_of_its_own_and_absent_without_it() {
+    let (case, plan) = samples::planned(&["id"], None, None);
+    let made = || dialog(&case, &plan, Digest::ZERO, "nothing");
+    assert_eq!(made().minding(&[], &Secrets::default()), made());
+    let notes = ["mains-power (it runs on a battery)".to_owned(), "unit-active $(user)\u{1b}[2J\nx".to_owned()];
+    let read = made().minding(&notes, &Secrets::default()).read();
+    let line = read.lines().last().unwrap_or_default();
+    assert_eq!(line, r"Mind: mains-power (it runs on a battery); unit-active $(user)\u{1B}[2J\nx");
+    assert_eq!(read.lines().count(), made().read().lines().count() + 1);
+}
+
+#[test]
 fn words_of_a_caller_cannot_become_part_of_the_message() {
     let (case, plan) =
         samples::planned(&["echo", "$(user)", "$(command)", "\u{1b}[2J\nAsked by user root"], Some("$(tier)"), None);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use countersign_core::argv::Argv;
 use countersign_core::caller::Caller;
+use countersign_core::condition::Seen;
 use countersign_core::redact::Secrets;
 use countersign_core::text::{COMMAND_BOUND, dialog, quoted, shown, shown_argv_without};
 
@@ -19,7 +20,9 @@ pub(crate) type Words = BTreeMap<String, String>;
 
 /// The words for this request.
 pub(crate) fn of(ticket: &Ticket, may_touch: &str) -> Words {
-    dialog(&ticket.case, &ticket.plan, ticket.digest, may_touch).polkit_details()
+    let notes: Vec<String> = ticket.seen().iter().filter_map(Seen::to_mind).collect();
+    let dialog = dialog(&ticket.case, &ticket.plan, ticket.digest, may_touch);
+    dialog.minding(&notes, ticket.case.request().secrets()).polkit_details()
 }
 
 /// Whether the dialog of this request shows every word of its command.

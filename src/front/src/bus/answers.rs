@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use countersign_config::Source;
 use countersign_core::approval::Approver;
 use countersign_core::code::Failure;
+use countersign_core::condition::{Role, Seen};
 use countersign_core::outcome::{Ended, Outcome, Stream};
 use countersign_core::policy::Ruleset;
 use countersign_core::receipt::Receipt;
@@ -49,8 +50,23 @@ pub(super) fn shown(shown: &Shown) -> Keys {
         ("ruleset", text(&ruleset(shown.policy.ruleset()))),
         ("may_touch", text(&secrets.hidden_in(&may_touch))),
         ("expires", Variant::from(expires)),
+        conditions(&shown.case, &shown.conditions),
     ]);
     keys
+}
+
+/// What rules ask of the machine, as it was looked at, and what they will ask after the run: rule, role, check, and what
+/// was found where it does not hold.
+fn conditions(case: &countersign_core::request::Classified, seen: &[Seen]) -> (&'static str, Variant<'static>) {
+    let secrets = case.request().secrets();
+    let later = case.classification().needs.iter().flat_map(|need| {
+        let after = need.conditions.iter().filter(|condition| condition.role == Role::After);
+        after.map(|condition| Seen::new(&need.rule, condition, None))
+    });
+    let each = |Seen { rule, role, check, found }: Seen| {
+        (rule.to_string(), role.name().to_owned(), secrets.text(&check), found.unwrap_or_default())
+    };
+    ("conditions", Variant::from(seen.iter().cloned().chain(later).map(each).collect::<Vec<_>>()))
 }
 
 /// What `List` and `Show` say of a request.
@@ -89,6 +105,7 @@ fn of_ticket(ticket: &Ticket, may_touch: &str) -> Keys {
         ("executable", text(ticket.plan.pinned.executable.path.as_str())),
         ("executable_sha256", text(&ticket.plan.pinned.executable.sha256.to_string())),
         ("receipt", text(&ticket.end().map(|end| json(&end.receipt)).unwrap_or_default())),
+        conditions(&ticket.case, &ticket.seen()),
     ]);
     let (approvers, needed) = ticket.slot.progress();
     keys.insert("approvals", Variant::from(u32::try_from(approvers.len()).unwrap_or(u32::MAX)));

@@ -69,6 +69,8 @@ const fn name(code: Code) -> &'static str {
         Code::NoSuchRequest => "org.countersign.Error.NoSuchRequest",
         Code::PolicyInvalid => "org.countersign.Error.PolicyInvalid",
         Code::Void => "org.countersign.Error.Void",
+        Code::Unmet => "org.countersign.Error.Unmet",
+        Code::Drift => "org.countersign.Error.Drift",
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod manager;
 mod reader;
 mod request;
 mod submission;
+mod units;
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -36,6 +37,7 @@ use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, interface};
 use zbus_polkit::policykit1::AuthorityProxy;
 
 use crate::approve::polkit::Polkit;
+use crate::conditions::units::Units;
 use crate::lifecycle::StopCall;
 use crate::pipeline::{News, Pipeline};
 use hall::Hall;
@@ -71,6 +73,11 @@ pub(crate) async fn connect() -> zbus::Result<Connection> {
 pub(crate) async fn polkit(connection: &Connection) -> zbus::Result<Polkit> {
     let authority = AuthorityProxy::builder(connection).cache_properties(CacheProperties::No).build().await?;
     Ok(Polkit::new(authority, daemon(connection).await?))
+}
+
+/// PID 1 over this connection, as the one who knows how units are.
+pub(crate) fn units(connection: &Connection) -> impl Units + use<> {
+    units::Manages(connection.clone())
 }
 
 /// Serves our interfaces and takes our name; from here on we can be called.

@@ -32,6 +32,7 @@ impl Pipeline {
             .with_plan(ticket.digest, &ticket.plan.pinned)
             .with_verdict(ticket.judgement)
             .with_taint(self.latches.of(ticket.owner()))
+            .with_conditions(&ticket.seen())
             .with_failure(&failure);
         let draft = refuser.into_iter().fold(draft, Draft::with_refuser);
         let draft = approvers.iter().cloned().fold(draft, Draft::with_approver);
@@ -54,15 +55,14 @@ pub(super) fn not_run(
     Receipt { code: Some(failure.code), sentence: failure.sentence.clone(), approvers, audit, ..blank(ticket) }
 }
 
-/// The receipt of a request that ran, and what its caller is answered.
+/// The receipt of a request that ran, and what its caller is answered; the failure is why it did not end as asked.
 pub(super) fn ran(
     ticket: &Ticket,
-    outcome: Outcome,
-    output: Output,
+    (outcome, output): (Outcome, Output),
+    failure: Option<Failure>,
     approvers: Vec<Approver>,
     audit: Option<Recorded>,
 ) -> End {
-    let failure = failure_of(&outcome.ended);
     let receipt = Receipt {
         code: failure.as_ref().map(|failure| failure.code),
         sentence: failure.as_ref().map_or_else(|| sentence_of(&outcome.ended), |failure| failure.sentence.clone()),

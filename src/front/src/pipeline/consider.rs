@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use countersign_core::caller::Caller;
 use countersign_core::code::{Code, Failure};
+use countersign_core::condition::Seen;
 use countersign_core::digest::Digest;
 use countersign_core::plan::{Circumstances, Plan};
 use countersign_core::policy::budget::{Charge, Limits};
@@ -25,6 +26,7 @@ pub(super) struct Considered {
     verdict: Verdict,
     tier: Tier,
     limits: Limits,
+    seen: Vec<Seen>,
 }
 
 /// A request and what was found about it.
@@ -48,6 +50,8 @@ pub(crate) struct Shown {
     pub(crate) judgement: Judgement,
     /// Why it would not run as things are; a held request has one too.
     pub(crate) failure: Option<Failure>,
+    /// What rules ask of the machine, as it is now.
+    pub(crate) conditions: Vec<Seen>,
     /// Everything that stands in the way, in the order of the gates; the first is `failure`.
     pub(crate) against: Vec<Failure>,
     /// The plan and its digest, unless it was denied before anything was looked at.
@@ -59,14 +63,14 @@ pub(crate) struct Shown {
 impl Shown {
     pub(super) fn draft(&self, stamp: &Stamp) -> Draft {
         let draft = Draft::planned(stamp, &self.case).with_verdict(self.judgement);
-        let draft = self.failure.iter().fold(draft, Draft::with_failure);
+        let draft = self.failure.iter().fold(draft, Draft::with_failure).with_conditions(&self.conditions);
         self.drawn.iter().fold(draft, |draft, (plan, digest)| draft.with_plan(*digest, &plan.pinned))
     }
 }
 
 impl Considered {
-    pub(super) fn into_parts(self) -> (Classified, Verdict) {
-        (self.case, self.verdict)
+    pub(super) fn into_parts(self) -> (Classified, Verdict, Vec<Seen>) {
+        (self.case, self.verdict, self.seen)
     }
 
     /// What it costs to take it in.
@@ -77,7 +81,7 @@ impl Considered {
     /// The ending of this request for that reason.
     pub(super) fn ending(&self, stamp: &Stamp, failure: Failure) -> Ending {
         let draft = Draft::finished(stamp, &self.case).with_verdict((&self.verdict).into()).with_failure(&failure);
-        Ending { draft: Some(draft), failure }
+        Ending { draft: Some(draft.with_conditions(&self.seen)), failure }
     }
 }
 
@@ -102,7 +106,7 @@ impl Pipeline {
             Verdict::Hold(needs) => needs.tier,
             Verdict::Deny(_) | Verdict::Silence => return Err(Box::new(self.denied(policy, &case, &verdict))),
         };
-        Ok(Considered { case, verdict, tier, limits: limits(&facts) })
+        Ok(Considered { case, verdict, tier, limits: limits(&facts), seen: vec![] })
     }
 
     /// What is asked as a request, and the facts of the moment.
@@ -169,13 +173,30 @@ impl Pipeline {
         true
     }
 
-    /// Takes what the request costs, or nothing.
-    pub(super) fn reserve(&self, considered: &Considered) -> Result<Held, Failure> {
-        self.budgets.reserve(considered.case.request().caller().uid, &considered.limits, considered.charge())
+    /// Budget, conditions, pin, draw: what it costs is taken only when all of them are well.
+    pub(super) async fn take_in(
+        &self,
+        policy: &Policy,
+        considered: &mut Considered,
+        directory: Option<DirectoryId>,
+    ) -> Result<((Plan, Digest), Held), Failure> {
+        let (uid, charge) = (considered.case.request().caller().uid, considered.charge());
+        let mut held = self.budgets.reserve(uid, &considered.limits, charge)?;
+        self.conditions_hold(considered).await?;
+        let drawn = self.draw(policy, considered, directory).await?;
+        held.spend(charge.counted(), charge.counted());
+        Ok((drawn, held))
+    }
+
+    /// Whether the machine is as the rules ask.
+    async fn conditions_hold(&self, considered: &mut Considered) -> Result<(), Failure> {
+        let looked = self.conditions.before(&considered.case.classification().needs, considered.tier).await;
+        considered.seen = looked.seen;
+        looked.against.into_iter().next().map_or(Ok(()), Err)
     }
 
     /// Pin, draw.
-    pub(super) async fn draw(
+    async fn draw(
         &self,
         policy: &Policy,
         considered: &Considered,
@@ -220,16 +241,21 @@ impl Pipeline {
             }
             Verdict::Deny(refused) => {
                 let failure = Some(refused.failure.clone());
-                return Ok(Shown { case, judgement, failure, against, drawn: None, policy: Arc::clone(policy) });
+                let (drawn, conditions, policy) = (None, vec![], Arc::clone(policy));
+                return Ok(Shown { case, judgement, failure, conditions, against, drawn, policy });
             }
         };
-        let considered = Considered { case, verdict, tier, limits };
+        let mut considered = Considered { case, verdict, tier, limits, seen: vec![] };
         against.extend(self.budgets.against(caller.uid, &considered.limits, &considered.charge()));
+        let looked = self.conditions.before(&considered.case.classification().needs, tier).await;
+        considered.seen = looked.seen;
+        against.extend(looked.against);
         against.extend(matches!(considered.verdict, Verdict::Hold(_)).then(|| needs_approval(tier)));
         let drawn = self.draw(policy, &considered, ask.directory).await;
         let drawn = drawn.map_err(|failure| Box::new(considered.ending(&self.ledger.stamp(policy), failure)))?;
         let failure = against.first().cloned();
-        Ok(Shown { case: considered.case, judgement, failure, against, drawn: Some(drawn), policy: Arc::clone(policy) })
+        let (case, _, conditions) = considered.into_parts();
+        Ok(Shown { case, judgement, failure, conditions, against, drawn: Some(drawn), policy: Arc::clone(policy) })
     }
 
     /// Writes the record of an ending. That it could not be written is not what the caller is told: it was refused

@@ -19,16 +19,29 @@ use crate::tickets::{Event, Ticket};
 
 impl Pipeline {
     /// The last re-check, and the order.
-    pub(super) fn recheck(&self, ticket: &Ticket, approved: Approved) -> Result<(Order, Held), NotApproved> {
+    pub(super) async fn recheck(&self, ticket: &Ticket, approved: Approved) -> Result<(Order, Held), NotApproved> {
         if let Some(by) = ticket.withdrawal() {
             return Err(by.failure().into());
         }
         let job = self.place_for_job(ticket)?;
+        self.conditions_still_hold(ticket).await?;
         self.not_tainted_meanwhile(ticket, approved.permission())?;
         let sealed = Order::seal(approved, &self.policy(), self.standing.state(), clock::now());
         let order = sealed.map_err(|NotSealed { failure, .. }| failure)?;
         self.step(ticket, Event::Seal)?;
         Ok((order, job))
+    }
+
+    /// Looks at the machine a second time; who takes the request back meanwhile is not kept waiting.
+    async fn conditions_still_hold(&self, ticket: &Ticket) -> Result<(), Failure> {
+        let look = self.conditions.before(&ticket.case.classification().needs, ticket.plan.tier);
+        let looked = tokio::select! {
+            biased;
+            by = ticket.withdrawn() => return Err(by.failure()),
+            looked = look => looked,
+        };
+        ticket.saw(looked.seen);
+        looked.against.into_iter().next().map_or(Ok(()), Err)
     }
 
     /// A step of the request's life, in the run state of this moment.

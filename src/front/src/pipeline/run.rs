@@ -8,13 +8,14 @@ use countersign_core::approval::{Approver, Permission};
 use countersign_core::code::{Code, Failure};
 use countersign_core::message::CancelCause;
 use countersign_core::order::Order;
-use countersign_core::outcome::Outcome;
+use countersign_core::outcome::{Ended, Outcome};
 use countersign_core::policy::budget::Charge;
 use countersign_core::record::Draft;
 
 use super::{Pipeline, close};
 use crate::ask::Files;
 use crate::budget::Held;
+use crate::conditions::Looked;
 use crate::launch::{Job, JobFiles};
 use crate::output::{self, Capture, Output};
 use crate::standing::Intake;
@@ -39,7 +40,8 @@ impl Pipeline {
         let approvers = approvers(order.permission());
         let policy = self.policy();
         let intent = Draft::intent(&self.ledger.stamp(&policy), &ticket.case, &order)
-            .with_taint(self.latches.of(ticket.owner()));
+            .with_taint(self.latches.of(ticket.owner()))
+            .with_conditions(&ticket.seen());
         if let Err(failure) = self.ledger.write(intent.clone()).await {
             return self.close_approved(ticket, failure.into(), approvers).await;
         }
@@ -60,11 +62,13 @@ impl Pipeline {
                 if outcome.ended.shows_a_missing_layer() {
                     self.standing.warn();
                 }
-                let result = close::failure_of(&outcome.ended).iter().fold(result, Draft::with_failure);
+                let drift = self.drift(ticket, &outcome.ended).await;
+                let failure = close::failure_of(&outcome.ended).or(drift.against.into_iter().next());
+                let result = failure.iter().fold(result, Draft::with_failure).with_conditions(&drift.seen);
                 let result = result.with_outcome(&outcome).with_streams(&output.stdout.stream, &output.stderr.stream);
                 // It ran, and that is what is said, also where it could not be written down.
                 let audit = self.ledger.write(result).await.ok();
-                close::ran(ticket, outcome, output, approvers, audit)
+                close::ran(ticket, (outcome, output), failure, approvers, audit)
             }
             Err(failure) => {
                 // Something that the sandbox needs is missing on this machine: reads only, until somebody has looked.
@@ -74,6 +78,21 @@ impl Pipeline {
                 let audit = self.ledger.write(result.with_failure(&failure)).await.ok();
                 End { receipt: close::not_run(ticket, &failure, approvers, audit), result: Err(failure) }
             }
+        }
+    }
+
+    /// What the rules expect of the machine after the run. A command that did not end well promised nothing.
+    async fn drift(&self, ticket: &Ticket, ended: &Ended) -> Looked {
+        match ended {
+            Ended::Exited(0) => self.conditions.after(&ticket.case.classification().needs, ticket.plan.tier).await,
+            Ended::Exited(_)
+            | Ended::Signalled(_)
+            | Ended::TimedOut
+            | Ended::Cancelled
+            | Ended::Stopped
+            | Ended::OutputLimit
+            | Ended::NotConfined { .. }
+            | Ended::Interrupted => Looked::default(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What is promised of the order in which a request passes its rooms, and that every way out is recorded once.
 
+mod conditions;
 mod faults;
 mod gates;
 mod killed;

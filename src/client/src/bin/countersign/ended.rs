@@ -24,6 +24,7 @@ pub(crate) fn of(result: &Fields) -> Result<Ending, ClientError> {
     let ours =
         |status, otherwise: &str| Ok(Ending { status, sentence: sentence().or_else(|| Some(otherwise.to_owned())) });
     match result.text("ended") {
+        "exited" if drifted(result) => ours(exit::DRIFT, "The machine is not as a rule expects after the command."),
         "exited" => Ok(own(u8::try_from(number("status")?).map_err(|_| missing("status"))?)),
         "signalled" => Ok(own(exit::of_signal(number("signal")?))),
         "timed-out" => ours(exit::ENDED, "The job was ended because its time was over."),
@@ -38,6 +39,11 @@ pub(crate) fn of(result: &Fields) -> Result<Ending, ClientError> {
         }
         _ => Err(missing("ended")),
     }
+}
+
+/// Whether the command ended well and a rule expected more than that. Its own status is 0 then.
+fn drifted(result: &Fields) -> bool {
+    Code::from_name(result.text("code")) == Some(Code::Drift)
 }
 
 const fn own(status: u8) -> Ending {
@@ -73,6 +79,15 @@ mod tests {
             let result = fields(&[("ended", json!(ended)), (key, json!(number)), ("sentence", json!("It ran."))]);
             assert_eq!(of(&result).unwrap(), Ending { status, sentence: None }, "{ended} {number}");
         }
+    }
+
+    #[test]
+    fn a_command_that_ended_well_on_a_machine_that_drifted_has_a_status_of_ours() {
+        let result = |code: &str| fields(&[("ended", json!("exited")), ("status", json!(0)), ("code", json!(code))]);
+        let ending = of(&result("Drift")).unwrap();
+        assert_eq!(ending.status, 119);
+        assert!(ending.sentence.is_some_and(|sentence| sentence.ends_with('.')));
+        assert_eq!(of(&result("")).unwrap(), Ending { status: 0, sentence: None });
     }
 
     #[test]

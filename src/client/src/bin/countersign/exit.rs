@@ -1,12 +1,14 @@
 //! Exit statuses: one place, and every code has one.
 //!
-//! The statuses from 120 to 127 are this program's own; a script reads them as "the broker refused" and everything
+//! The statuses from 119 to 127 are this program's own; a script reads them as "the broker refused" and everything
 //! else as "the command ended so".
 
 use countersign_core::code::Code;
 
 /// A check of a policy or of a log said no.
 pub(crate) const NO: u8 = 1;
+/// The command exited with status 0, and the machine is not as a rule expects after it.
+pub(crate) const DRIFT: u8 = 119;
 /// The words are wrong, or the request is.
 pub(crate) const INVALID: u8 = 120;
 /// Who asked may not ask.
@@ -43,10 +45,14 @@ pub(crate) const fn of(code: Code) -> u8 {
         | Code::AlreadyDecided
         | Code::SelfApproval => NOT_APPROVED,
         Code::Stopped | Code::Held => STOPPED,
-        Code::LaunchFailed | Code::SandboxUnavailable | Code::AuditUnavailable | Code::OverBudget | Code::Void => {
-            NOT_RUN
-        }
+        Code::LaunchFailed
+        | Code::SandboxUnavailable
+        | Code::AuditUnavailable
+        | Code::OverBudget
+        | Code::Void
+        | Code::Unmet => NOT_RUN,
         Code::Internal | Code::PolicyInvalid => BROKEN,
+        Code::Drift => DRIFT,
     }
 }
 
@@ -63,7 +69,7 @@ mod tests {
     fn every_code_has_the_status_that_is_written_down() {
         let expected = [
             120, 121, 122, 122, 123, 123, 123, 123, 125, 125, 126, 123, 123, 123, 126, 126, 126, 127, 123, 123, 123,
-            120, 127, 126,
+            120, 127, 126, 126, 119,
         ];
         for (code, status) in Code::ALL.into_iter().zip(expected) {
             assert_eq!(of(code), status, "{code}");

@@ -1,7 +1,7 @@
 //! countersign: the command line of the broker.
 //!
 //! ```text
-//!   words ──cli──▶ Command ──▶ one room per command ──▶ exit status 0, the job's own, 1 (a check says no), 120 to 127
+//!   words ──cli──▶ Command ──▶ one room per command ──▶ exit status 0, the job's own, 1 (a check says no), 119 to 127
 //! ```
 //!
 //! Enters: the words of whoever calls. Leaves: what the broker said, as text for people or JSON for programs, and an

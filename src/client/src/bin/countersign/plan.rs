@@ -7,7 +7,7 @@ use crate::complaint::Complaint;
 use crate::{print, run, sheet};
 
 /// What people are shown, in this order.
-const KEYS: [(&str, &str); 15] = [
+const KEYS: [(&str, &str); 16] = [
     ("command", "command"),
     ("tier", "tier"),
     ("verdict", "verdict"),
@@ -17,6 +17,7 @@ const KEYS: [(&str, &str); 15] = [
     ("profile", "profile"),
     ("may_touch", "may touch"),
     ("targets", "targets"),
+    ("conditions", "conditions"),
     ("evidence", "why"),
     ("rules", "rules"),
     ("fingerprint", "fingerprint"),

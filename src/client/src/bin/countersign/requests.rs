@@ -15,7 +15,7 @@ const MAX_COMMAND: usize = 100;
 /// The most bytes of every other column.
 const MAX_WORD: usize = 64;
 /// What people are shown of one request, in this order: what is verified before what is claimed.
-pub(crate) const KEYS: [(&str, &str); 29] = [
+pub(crate) const KEYS: [(&str, &str); 30] = [
     ("id", "id"),
     ("fingerprint", "fingerprint"),
     ("command", "command"),
@@ -35,6 +35,7 @@ pub(crate) const KEYS: [(&str, &str); 29] = [
     ("profile", "profile"),
     ("may_touch", "may touch"),
     ("targets", "targets"),
+    ("conditions", "conditions"),
     ("executable", "executable"),
     ("executable_sha256", "its SHA-256"),
     ("cwd", "directory"),

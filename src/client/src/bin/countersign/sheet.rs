@@ -75,10 +75,18 @@ fn values(key: &str, value: &Value) -> Vec<String> {
         Value::String(text) if is_ours(key) => vec![sentence(text, MAX_VALUE).into()],
         Value::String(text) => vec![shown(text, MAX_VALUE).into()],
         Value::Array(members) => members.iter().flat_map(|member| values(key, member)).collect(),
+        Value::Object(members) if key == "conditions" => vec![condition(members)],
         Value::Object(members) => {
             vec![members.values().flat_map(|member| values(key, member)).collect::<Vec<_>>().join(" ")]
         }
     }
+}
+
+/// What a rule asks of the machine, and what was found where that does not hold.
+fn condition(members: &serde_json::Map<String, Value>) -> String {
+    let said = |name: &str| shown(members.get(name).and_then(Value::as_str).unwrap_or_default(), MAX_VALUE).to_string();
+    let found = Some(said("found")).filter(|found| !found.is_empty()).map(|found| format!(": {found}"));
+    format!("{} {}{} ({})", said("role"), said("check"), found.unwrap_or_default(), said("rule"))
 }
 
 /// Keys that hold words of ours.
@@ -114,6 +122,8 @@ mod tests {
         fields.insert("rules", json!(["one", "two\nthree"]));
         fields.insert("targets", json!([{"access": "write", "kind": "path", "name": "/etc/x"}]));
         fields.insert("unasked", json!("x"));
+        let condition = |found: &str| json!({"rule": "apt", "role": "soft", "check": "mains-power", "found": found});
+        fields.insert("conditions", json!([condition(""), condition("it runs\non a battery")]));
         let keys = [
             ("tier", "tier"),
             ("command", "command"),
@@ -122,6 +132,7 @@ mod tests {
             ("expires", "expires"),
             ("timeout_ms", "limit"),
             ("uid", "uid"),
+            ("conditions", "asks"),
             ("absent", "much longer label"),
         ];
         let shown = lines(&fields, &keys).join("\n");
@@ -133,6 +144,8 @@ mod tests {
         target   write path /etc/x
         expires  1970-01-01T00:00:00.001Z
         uid      0
+        asks     soft mains-power (apt)
+                 soft mains-power: it runs\non a battery (apt)
         ");
     }
 

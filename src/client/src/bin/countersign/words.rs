@@ -11,7 +11,7 @@ const CATALOGUES: [(&str, &str); 2] =
     [("de", include_str!("../../../../../po/de.po")), ("fr", include_str!("../../../../../po/fr.po"))];
 
 /// What each code means, for where the sentence beside it is not translated.
-const CODES: [(&str, &str); 25] = [
+const CODES: [(&str, &str); 27] = [
     ("InvalidRequest", "The request is not valid."),
     ("AccessDenied", "You may not do that."),
     ("Denied", "Policy denies it."),
@@ -35,6 +35,8 @@ const CODES: [(&str, &str); 25] = [
     ("NoSuchRequest", "There is no such request."),
     ("PolicyInvalid", "The policy's files are not right."),
     ("Void", "A step before it failed."),
+    ("Unmet", "The machine is not as a rule asks."),
+    ("Drift", "It ran well, and the machine is not as a rule expects after it."),
     ("Silenced", "It is not answered for a while."),
     ("Unreachable", "The broker cannot be reached."),
 ];
@@ -159,7 +161,7 @@ mod tests {
     #[test]
     fn every_message_has_both_translations_with_the_same_places() {
         let mut needed = of_dialogs();
-        assert_eq!(needed.len(), 16 + 4 + 4 + 4, "each action has a description and a message of its own");
+        assert_eq!(needed.len(), 16 + 4 + 8 + 4, "each action has a description and a message of its own");
         needed.extend(CODES.map(|(_, meaning)| meaning.to_owned()));
         for (language, text) in CATALOGUES {
             let catalogue = parse(text);

@@ -61,6 +61,18 @@ must_not_match = ["other"]
 tier = "T3"
 reason = "Destroys."
 operands = ["[<text>...]"]
+
+[[program]]
+names = ["unpack"]
+must_match = ["unpack x"]
+must_not_match = ["other"]
+tier = "T2"
+reason = "Unpacks."
+operands = ["[<text>...]"]
+hosts = ["debian"]
+checks = ["no-dpkg-lock"]
+check = [{ spec = "unit-active helper", role = "soft" }, { spec = "unit-started app", role = "after" }]
+form = [{ id = "list", tier = "T0", reason = "Lists.", operands = ["<=list>"] }]
 "#;
 const PROFILES: [&str; 3] = [
     include_str!("../../../../../policy/profiles/observe.toml"),
@@ -186,6 +198,12 @@ impl Stage {
         let (sim, script): (Arc<dyn Launcher>, Arc<dyn Humans>) = (launcher.clone(), humans.clone());
         let pipeline = Arc::new(Pipeline::new(policy, sim, script, ledger, standing, recalled, tell));
         Self { pipeline, launcher, humans, news: Mutex::new(Some(news)), directory }
+    }
+
+    /// On a machine that was seen so.
+    pub(crate) fn beside(mut self, conditions: Conditions) -> Self {
+        Arc::get_mut(&mut self.pipeline).unwrap().conditions = conditions;
+        self
     }
 
     /// Tells the next person asked how to answer.

@@ -1,0 +1,205 @@
+//! What is promised of conditions: they hold before a human is asked and once more before the run, or nothing runs; and
+//! what is expected after the run is looked at, or it drifted.
+
+use std::time::Duration;
+
+use countersign_core::condition::{Activity, Host, Role, Seen};
+
+use super::*;
+use crate::conditions::Conditions;
+use crate::conditions::tests::{Ground, Holder, Told};
+
+/// A stage on a Debian host on which everything holds.
+fn debian() -> (Stage, Ground, Arc<Told>) {
+    let (ground, units) = (Ground::new(), Arc::new(Told::default()));
+    for unit in ["helper.service", "app.service"] {
+        units.say(unit, Some(Activity::Active));
+    }
+    let conditions = ground.debian().asking(units.clone());
+    (Stage::new("").beside(conditions), ground, units)
+}
+
+/// Begun, and ended with this status.
+async fn runs(stage: &Stage, ticket: &Ticket) {
+    until(ticket, Phase::Running).await;
+    stage.launcher.finish(ticket.id());
+    assert_eq!(end(ticket).await.unwrap().outcome.ended, Ended::Exited(0));
+}
+
+/// What a record says of its conditions: role, check, and what was found.
+fn told(seen: &[Seen]) -> Vec<(Role, &str, Option<&str>)> {
+    seen.iter().map(|seen| (seen.role, seen.check.as_str(), seen.found.as_deref())).collect()
+}
+
+const HOST: (Role, &str, Option<&str>) = (Role::Hard, "host debian", None);
+const LOCK: (Role, &str, Option<&str>) = (Role::Hard, "no-dpkg-lock", None);
+const HELPER: (Role, &str, Option<&str>) = (Role::Soft, "unit-active helper.service", None);
+const APP: (Role, &str, Option<&str>) = (Role::After, "unit-started app.service", None);
+
+#[tokio::test]
+async fn where_they_hold_it_runs_once_it_is_approved_and_the_log_says_what_was_seen() {
+    let (stage, _ground, _) = debian();
+    let ticket = stage.submit(GRANTED, &["unpack", "x"]).await.unwrap();
+    assert_eq!(told(&ticket.seen()), [HOST, LOCK, HELPER]);
+    assert!(ticket.slot.give(yes()));
+    runs(&stage, &ticket).await;
+    assert_eq!(stage.log(), ["intent", "result"]);
+    let records = stage.records();
+    assert_eq!(told(&records[0].conditions), [HOST, LOCK, HELPER]);
+    assert_eq!(told(&records[1].conditions), [APP]);
+    assert_eq!(ticket.end().unwrap().receipt.code, None);
+}
+
+#[tokio::test]
+async fn what_does_not_hold_is_refused_before_anybody_is_asked_and_says_what_was_found() {
+    let (stage, ground, _) = debian();
+    let holder = Holder::of(&ground.path("lock"));
+    let failure = stage.submit_in_place(&["unpack", "x"]).await.unwrap_err();
+    assert_eq!(failure.code, Code::Unmet);
+    assert!(failure.sentence.contains("unpack") && failure.sentence.contains("no-dpkg-lock"), "{failure}");
+    let found = format!("process {} holds it", holder.id());
+    assert!(failure.sentence.contains(&found), "{failure}");
+    assert!(stage.launcher.asked().is_empty() && lock(&stage.humans.asked).is_empty());
+    assert_eq!(stage.log(), ["final Unmet"]);
+    assert_eq!(told(&stage.records()[0].conditions)[1], (Role::Hard, "no-dpkg-lock", Some(found.as_str())));
+    let shown = stage.pipeline.plan(&caller(GRANTED), ask(&["unpack", "x"])).await.unwrap();
+    assert!(shown.against.iter().any(|failure| failure.code == Code::Unmet), "a plan says so too");
+    assert_eq!(told(&shown.conditions)[1].2, Some(found.as_str()), "and what was found");
+    assert!(stage.submit(GRANTED, &["change"]).await.is_ok(), "what asks for nothing is not in the way");
+}
+
+#[tokio::test]
+async fn what_is_refused_for_a_condition_costs_nothing() {
+    let (stage, ground, _) = debian();
+    let holder = Holder::of(&ground.path("lock"));
+    for _ in 0..20 {
+        assert_eq!(stage.submit(GRANTED, &["unpack", "x"]).await.unwrap_err().code, Code::Unmet);
+    }
+    drop(holder);
+    for _ in 0..16 {
+        assert!(stage.submit(GRANTED, &["unpack", "x"]).await.is_ok(), "no place was taken");
+    }
+}
+
+#[tokio::test]
+async fn what_stopped_holding_between_the_yes_and_the_run_does_not_run() {
+    let (stage, ground, _) = debian();
+    let ticket = stage.submit(GRANTED, &["unpack", "x"]).await.unwrap();
+    let holder = Holder::of(&ground.path("lock"));
+    assert!(ticket.slot.give(yes()));
+    assert_eq!(end(&ticket).await.unwrap_err(), Code::Unmet);
+    assert_eq!((stage.log(), stage.ran()), (vec!["final Unmet".to_owned()], false));
+    assert!(told(&stage.records()[0].conditions)[1].2.is_some(), "the record says what was found the second time");
+    assert_eq!(ticket.end().unwrap().receipt.code, Some(Code::Unmet));
+    drop(holder);
+    let again = stage.submit(GRANTED, &["unpack", "x"]).await.unwrap();
+    assert!(again.slot.give(yes()));
+    runs(&stage, &again).await;
+}
+
+#[tokio::test]
+async fn a_soft_one_is_told_and_recorded_and_in_nobodys_way() {
+    let (stage, _ground, units) = debian();
+    units.say("helper.service", Some(Activity::Failed));
+    stage.will_reply(Reply::Yes(ApprovalKind::Challenge));
+    let ticket = stage.submit_in_place(&["unpack", "x"]).await.unwrap();
+    runs(&stage, &ticket).await;
+    let failed = (Role::Soft, "unit-active helper.service", Some("it is failed"));
+    assert_eq!(told(&ticket.seen())[2], failed);
+    assert_eq!(told(&stage.records()[0].conditions)[2], failed);
+    let asked = lock(&stage.humans.asked);
+    let minds = |words: &crate::approve::words::Words| words.values().any(|value| value.contains("it is failed"));
+    assert!(asked.len() == 1 && minds(&asked[0].1), "{:?}", asked[0].1);
+}
+
+#[tokio::test]
+async fn a_soft_one_that_cannot_be_looked_at_refuses_as_a_hard_one() {
+    let (stage, _ground, units) = debian();
+    units.say("helper.service", None);
+    let failure = stage.submit(GRANTED, &["unpack", "x"]).await.unwrap_err();
+    assert_eq!(failure.code, Code::Unmet);
+    assert!(failure.sentence.contains("could not be looked at"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_look_that_never_ends_is_a_failure_before_anybody_is_asked_and_before_the_run() {
+    let ground = Ground::new();
+    let silent = || ground.debian().asking(Arc::new(Told::default()));
+    let stage = Stage::new("").beside(silent());
+    let failure = stage.submit_in_place(&["unpack", "x"]).await.unwrap_err();
+    assert_eq!(failure.code, Code::Unmet);
+    assert!(failure.sentence.contains("took too long") && lock(&stage.humans.asked).is_empty(), "{failure}");
+}
+
+#[tokio::test]
+async fn a_host_of_another_kind_or_of_none_is_refused_also_for_a_read() {
+    for os_release in ["ID=fedora", ""] {
+        for words in [["unpack", "x"], ["unpack", "list"]] {
+            let ground = Ground::new();
+            let stage = Stage::new("").beside(Conditions::new(Host::new(os_release, []), ground.places()));
+            let failure = stage.submit(GRANTED, &words).await.unwrap_err();
+            assert_eq!(failure.code, Code::Unmet);
+            assert!(failure.sentence.contains("debian"), "{failure}");
+            assert_eq!((stage.log(), stage.ran()), (vec!["final Unmet".to_owned()], false));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_read_is_not_held_up_by_a_check_of_the_moment() {
+    let (stage, ground, _) = debian();
+    let _holder = Holder::of(&ground.path("lock"));
+    let ticket = stage.submit(GRANTED, &["unpack", "list"]).await.unwrap();
+    runs(&stage, &ticket).await;
+}
+
+#[tokio::test]
+async fn what_does_not_hold_after_a_run_that_ended_well_is_drift() {
+    for (activity, found) in [
+        (Some(Activity::Failed), "it is failed"),
+        (None, "it could not be looked at"),
+        (Some(Activity::Inactive), "inactive"),
+    ] {
+        let (stage, _ground, units) = debian();
+        let ticket = stage.submit(GRANTED, &["unpack", "x"]).await.unwrap();
+        units.say("app.service", activity);
+        assert!(ticket.slot.give(yes()));
+        runs(&stage, &ticket).await;
+        assert_eq!(stage.log(), ["intent", "result Drift"]);
+        let (records, receipt) = (stage.records(), &ticket.end().unwrap().receipt);
+        assert_eq!(
+            (receipt.code, receipt.ended.clone()),
+            (Some(Code::Drift), Some(Ended::Exited(0))),
+            "it ran, and well"
+        );
+        assert!(receipt.sentence.contains("app.service") && receipt.sentence.contains(found), "{}", receipt.sentence);
+        assert_eq!(records[1].ended, Some(Ended::Exited(0)));
+        assert!(records[1].conditions[0].found.as_ref().is_some_and(|said| said.contains(found)), "{records:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_did_not_end_well_promised_nothing() {
+    let (stage, _ground, units) = debian();
+    let ticket = stage.submit(GRANTED, &["unpack", "x"]).await.unwrap();
+    units.say("app.service", Some(Activity::Failed));
+    assert!(ticket.slot.give(yes()));
+    until(&ticket, Phase::Running).await;
+    ticket.withdraw(Withdrawal::Asked);
+    assert_eq!(end(&ticket).await.unwrap().outcome.ended, Ended::Cancelled);
+    assert_eq!(stage.log(), ["intent", "result Cancelled"]);
+    assert_eq!(told(&stage.records()[1].conditions), []);
+}
+
+#[tokio::test]
+async fn who_takes_the_request_back_does_not_wait_for_a_look() {
+    let (stage, _ground, units) = debian();
+    let ticket = stage.submit(GRANTED, &["unpack", "x"]).await.unwrap();
+    lock(&units.0).clear();
+    assert!(ticket.slot.give(yes()));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    ticket.withdraw(Withdrawal::Asked);
+    let ended = tokio::time::timeout(Duration::from_millis(500), ticket.over()).await.unwrap();
+    assert_eq!(ended.unwrap().receipt.code, Some(Code::Cancelled));
+    assert_eq!((stage.log(), stage.ran()), (vec!["final Cancelled".to_owned()], false));
+}
