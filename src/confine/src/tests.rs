@@ -33,6 +33,9 @@ const SUBJECT: &str = "COUNTERSIGN_CONFINE_SUBJECT";
 const NOBODY_ELSE: u32 = 64_243;
 /// What only the launcher reads.
 const LAUNCHERS: &str = "/var/lib/countersign-launcher";
+/// What it may read besides, and what lies next to it; all of it belongs to the subject.
+const LOOKED_AT: &str = "/var/lib/looked-at";
+const BESIDE: &str = "/var/lib/beside";
 const LATCH: &str = "/var/lib/countersign-launcher/stopped";
 
 fn errno<T>(result: io::Result<T>) -> i32 {
@@ -49,6 +52,10 @@ fn attempts(own: &Path, parent: u32) -> Vec<(String, i32)> {
         ("remove own", errno(fs::remove_file(own.join("other")))),
         ("read configuration", errno(fs::read("/etc/passwd"))),
         ("read process", errno(fs::read("/proc/self/stat"))),
+        ("read looked at", errno(fs::read(Path::new(LOOKED_AT).join("file")))),
+        ("write looked at", errno(fs::write(Path::new(LOOKED_AT).join("file"), "x"))),
+        ("make looked at", errno(fs::write(Path::new(LOOKED_AT).join("new"), "x"))),
+        ("read beside", errno(fs::read(Path::new(BESIDE).join("file")))),
         ("thread", errno(std::thread::Builder::new().spawn(|| ()).map(|thread| thread.join().unwrap()))),
         ("local socket", errno(UnixDatagram::unbound())),
         ("read home", errno(fs::read_dir("/root").map(drop))),
@@ -112,7 +119,8 @@ impl Builder {
 #[test]
 fn subject() {
     let Some(parent) = env::var_os(SUBJECT) else { return };
-    let limits = FrontLimits::of_the_machine(Credentials { uid: NOBODY_ELSE, gid: NOBODY_ELSE });
+    let machine = FrontLimits::of_the_machine(Credentials { uid: NOBODY_ELSE, gid: NOBODY_ELSE });
+    let limits = FrontLimits { look: vec![LOOKED_AT.into()], ..machine };
     // The test harness has threads of its own; this one is confined, and so is whatever it starts.
     for layer in confine_self(&limits).unwrap() {
         println!("layer={}={}", layer.step, layer.gives);
@@ -135,6 +143,10 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/dbus /run/systemd /etc/countersign /usr/share/countersign
 install -d -m 700 -o "$user" /var/lib/countersign
 install -d -m 700 /var/lib/countersign-launcher
+for d in looked-at beside; do
+  install -d -m 755 -o "$user" "/var/lib/$d"
+  install -m 644 -o "$user" /dev/null "/var/lib/$d/file"
+done
 echo latch > /var/lib/countersign-launcher/stopped
 exec "$@"
 "#;
@@ -163,10 +175,21 @@ fn run_subject() -> Vec<(String, String, String)> {
 }
 
 /// Everything that the front needs for its work.
-const NEEDED: [&str; 7] =
-    ["write own", "rename own", "remove own", "read configuration", "read process", "thread", "local socket"];
+const NEEDED: [&str; 8] = [
+    "write own",
+    "rename own",
+    "remove own",
+    "read configuration",
+    "read process",
+    "read looked at",
+    "thread",
+    "local socket",
+];
 /// What landlock or the owner of a file refuses.
-const BY_PATH: [&str; 15] = [
+const BY_PATH: [&str; 18] = [
+    "write looked at",
+    "make looked at",
+    "read beside",
     "read home",
     "read secret",
     "read launcher's latch",

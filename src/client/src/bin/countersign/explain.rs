@@ -8,7 +8,7 @@
 use std::io::{self, BufReader, BufWriter, Write as _};
 
 use countersign_core::argv::Argv;
-use countersign_core::classify::{Classification, Evidence, RuleId, Rules, Subject, classify};
+use countersign_core::classify::{Classification, Evidence, Need, RuleId, Rules, Subject, classify};
 use countersign_core::code::{Code, Failure};
 use countersign_core::path::CleanPath;
 use countersign_core::profile::ProfileName;
@@ -43,6 +43,8 @@ struct Explained<'a> {
     profile: &'a ProfileName,
     targets: &'a [Target],
     evidence: &'a [Evidence],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    needs: &'a [Need],
 }
 
 /// A line that was not understood; the lines after it are.
@@ -84,6 +86,7 @@ fn explained<'a>(argv: &'a Argv, classification: &'a Classification) -> Explaine
         profile: &classification.profile,
         targets: classification.targets.as_slice(),
         evidence: classification.evidence.as_slice(),
+        needs: classification.needs.as_slice(),
     }
 }
 
@@ -148,12 +151,21 @@ fn text(argv: &Argv, classification: &Classification) -> Vec<String> {
         let (kind, access) = (word(serde_json::to_value(kind)), word(serde_json::to_value(access)));
         lines.push(format!("  target   {access} {kind} {}", shown(name, MAX_SHOWN)));
     }
+    lines.extend(classification.needs.iter().flat_map(asked));
     lines.push("  why".to_owned());
     lines.extend(classification.evidence.iter().map(branch));
     if classification.omitted > 0 {
         lines.push(format!("    and {} more that are no stricter", classification.omitted));
     }
     lines
+}
+
+/// What a rule asks of the host and of the moment.
+fn asked(Need { rule, hosts, conditions }: &Need) -> Vec<String> {
+    let hosts = hosts.iter().map(|kind| format!("host {kind}"));
+    let checks = conditions.iter().map(|condition| format!("{} {}", condition.role, condition.check));
+    let line = |asked: String| format!("  asks     {} ({rule})", shown(&asked, MAX_SHOWN));
+    hosts.chain(checks).map(line).collect()
 }
 
 /// A finding, as deep in the tree as its words are in wrappers and shells.
@@ -274,6 +286,8 @@ tier = "T0"
 reason = "Runs a program with another priority."
 operands = ["<command>"]
 style = "posix"
+hosts = ["debian"]
+checks = ["no-dpkg-lock"]
 must_match = ["nice true"]
 must_not_match = ["nice frob"]
 [[program]]
@@ -299,6 +313,8 @@ must_not_match = ["true x"]
         insta::assert_snapshot!(lines, @r"
         T2 (stateful)  nice sh -c 'true; $y'
           profile  system
+          asks     host debian (nice)
+          asks     hard no-dpkg-lock (nice)
           why
             T0    nice: Runs a program with another priority.  [nice sh -c true; $y]
               T0    sh.text: Runs shell text.  [sh -c true; $y]
