@@ -24,9 +24,13 @@ pub(super) struct Command {
     dormant: Vec<&'static Program>,
     interpreter: bool,
     next: Next,
+    /// How far `-u user -p secret` has come.
+    user: Account,
     /// The short options so far.
     given: String,
     begun: bool,
+    /// Whether the word that is to be learnt is the value of an option, and so no operand.
+    passed: bool,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +38,29 @@ enum Next {
     #[default]
     Anything,
     Secret,
+    /// The value of the secret that was just named, which may follow an option: `-n password -v x`.
+    Announced,
+    /// A secret if it is a number.
+    Number,
     /// The secret begins behind this byte.
     Behind(u8),
     /// The value of an option.
     Value,
     /// This and every later word may be run by a shell or an interpreter.
     Code,
+}
+
+/// Many programs that nobody lists take a user by `-u` and a password by the `-p` right after it.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Account {
+    #[default]
+    Unknown,
+    /// `-u` came.
+    Asked,
+    /// The user came.
+    Named,
+    /// `-p` came: next is the password, unless it is a number, as ports are.
+    Proven,
 }
 
 /// What of a word is a secret by its place.
@@ -60,7 +81,7 @@ impl Command {
             Part::Secret { begin, end } => replace(word, begin, end),
             Part::Code => super::shell(word),
             Part::None => {
-                let shown = match assignment(word) {
+                let shown = match assignment(word).or_else(|| pair(word)) {
                     Some(name) => format!("{name}{MARKER}"),
                     None => text(word),
                 };
@@ -73,6 +94,9 @@ impl Command {
     /// What of the next word is a secret by its place. The word itself is learnt only if nothing of it is.
     pub(super) fn place(&mut self, word: &str) -> Part {
         let whole = Part::Secret { begin: 0, end: word.len() };
+        if self.proves(word) && self.next == Next::Anything {
+            return whole;
+        }
         match std::mem::take(&mut self.next) {
             Next::Anything => {}
             Next::Code => {
@@ -80,8 +104,14 @@ impl Command {
                 return Part::Code;
             }
             Next::Secret => return whole,
+            Next::Announced => return self.announced(word),
+            Next::Number if is_pin(word) => return whole,
+            Next::Number => {}
             Next::Behind(byte) => return behind(word, 0, byte),
-            Next::Value => return Part::None,
+            Next::Value => {
+                self.passed = true;
+                return Part::None;
+            }
         }
         match self.option(word) {
             Part::None => {}
@@ -95,6 +125,41 @@ impl Command {
             Some(by) => {
                 self.count();
                 by.map_or(whole, |byte| behind(word, 0, byte))
+            }
+        }
+    }
+
+    /// Whether this is the password of `-u user -p password`. To a database client of that kind `-p` alone asks for one.
+    fn proves(&mut self, word: &str) -> bool {
+        let joined = self.options().any(|(option, place)| *option == "-p" && *place == Place::Joined);
+        let (before, now) = (
+            self.user,
+            match (self.user, word) {
+                (_, "-u" | "-U" | "--user" | "--username") => Account::Asked,
+                (Account::Asked, _) if !word.starts_with('-') => Account::Named,
+                (Account::Named, "-p") if !joined => Account::Proven,
+                _ => Account::Unknown,
+            },
+        );
+        self.user = now;
+        let port = |byte: u8| byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b'-' | b'/');
+        before == Account::Proven && !word.starts_with('-') && !word.bytes().all(port) && !word.contains('/')
+    }
+
+    /// What of a word is the value of the secret before it. One that is a secret's name itself may be a name after all.
+    fn announced(&mut self, word: &str) -> Part {
+        let whole = Part::Secret { begin: 0, end: word.len() };
+        match word.split_once('=') {
+            Some((option, _)) if option.starts_with("--") => {
+                Part::Secret { begin: option.len().saturating_add(1), end: word.len() }
+            }
+            None if word.starts_with('-') && word.len() == 2 => {
+                self.next = Next::Announced;
+                Part::None
+            }
+            Some(_) | None => {
+                self.next = if names::is_secret(word) { Next::Announced } else { Next::Anything };
+                whole
             }
         }
     }
@@ -152,13 +217,17 @@ impl Command {
     }
 
     fn learn_operand(&mut self, word: &str, base: &str, bare: &str) {
+        if std::mem::take(&mut self.passed) {
+            return;
+        }
         if FORWARDERS.contains(&bare) {
             self.next = Next::Code;
         }
         self.count();
         let announces = self.active.iter().any(|(program, _)| program.announces);
-        if announces && self.next == Next::Anything && names::is_secret(word) {
-            self.next = Next::Secret;
+        let name = word.rsplit(['/', ':']).next().unwrap_or(word);
+        if announces && self.next == Next::Anything && (names::is_secret(name) || names::is_secret_quoted(name)) {
+            self.next = Next::Announced;
         }
         let (woken, dormant) = std::mem::take(&mut self.dormant).into_iter().partition(|known| known.under == word);
         self.dormant = dormant;
@@ -189,6 +258,8 @@ impl Command {
             flag.len() == 1 && self.active.iter().any(|(program, _)| last.is_some_and(|c| program.valued.contains(c)));
         if names::is_secret(flag.strip_prefix('-').unwrap_or(flag)) {
             self.next = Next::Secret;
+        } else if flag.rsplit('-').next().is_some_and(|last| matches!(last, "pin" | "puk")) {
+            self.next = Next::Number;
         } else if self.interpreter && flag.ends_with(['c', 'e', 'r']) && flag.bytes().all(|b| b.is_ascii_alphanumeric())
         {
             self.next = Next::Code;
@@ -234,6 +305,24 @@ fn behind(word: &str, from: usize, byte: u8) -> Part {
     let begin = from.saturating_add(at).saturating_add(1);
     let end = word.rfind('@').filter(|at| byte == b'/' && *at > begin).unwrap_or(word.len());
     if begin < end { Part::Secret { begin, end } } else { Part::None }
+}
+
+/// A number as cards and keys have them.
+fn is_pin(word: &str) -> bool {
+    (4..=12).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `--auth=user:secret` and its like: the user stays.
+fn pair(word: &str) -> Option<&str> {
+    const NAMES: [&str; 5] = ["auth", "basicauth", "creds", "login", "userpass"];
+    let (name, value) = word.split_once('=')?;
+    let last = name.trim_start_matches('-').rsplit(['.', '_', '-']).next()?;
+    let (user, secret) = value.split_once(':')?;
+    let is = NAMES.contains(&last.to_ascii_lowercase().as_str())
+        && !user.is_empty()
+        && !user.contains('/')
+        && !secret.is_empty();
+    word.get(..name.len().saturating_add(user.len()).saturating_add(2)).filter(|_| is)
 }
 
 fn is_letters(flag: &str) -> bool {

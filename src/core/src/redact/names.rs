@@ -19,15 +19,24 @@ const PARTS: [&str; 15] = [
     "totp",
 ];
 /// Ends of a part that make it secret: `PGPASSWORD`, `authtoken`.
-const ENDS: [&str; 24] = [
+const ENDS: [&str; 38] = [
     "accesskey",
     "accountkey",
+    "adminpw",
     "apikey",
+    "apitoken",
+    "authtok",
+    "authtoken",
+    "bindpw",
+    "contrasena",
     "credential",
     "credentials",
     "geheimnis",
+    "haslo",
+    "heslo",
     "kennwort",
     "masterauth",
+    "parola",
     "pass",
     "passcode",
     "passphrase",
@@ -38,12 +47,17 @@ const ENDS: [&str; 24] = [
     "presharedkey",
     "privatekey",
     "pwd",
+    "rootpw",
+    "salasana",
     "secret",
     "secretkey",
     "secrets",
+    "senha",
     "sharedkey",
     "signingkey",
     "token",
+    "userpw",
+    "wachtwoord",
 ];
 /// Words that end like one of them and are none.
 const WORDS: [&str; 8] =
@@ -53,21 +67,42 @@ const QUOTED: [&str; 2] = ["auth", "_auth"];
 /// Parameters of an address that are secret there.
 const QUERY: [&str; 9] = ["auth", "code", "hmac", "key", "sess", "session", "sessionid", "sid", "sig"];
 /// What makes a following `key` secret.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 23] = [
     "access",
     "account",
     "api",
     "app",
+    "application",
     "auth",
     "client",
+    "consumer",
     "encryption",
+    "functions",
+    "hmac",
+    "license",
     "master",
     "preshared",
     "private",
+    "recovery",
     "secret",
     "shared",
     "signing",
     "storage",
+    "subscription",
+    "unseal",
+    "webhook",
+];
+/// Two words that make a secret together.
+const PAIRS: [(&str, &str); 9] = [
+    ("identified", "by"),
+    ("totp", "seed"),
+    ("otp", "seed"),
+    ("seed", "phrase"),
+    ("recovery", "code"),
+    ("recovery", "codes"),
+    ("recovery", "phrase"),
+    ("backup", "codes"),
+    ("verification", "code"),
 ];
 /// Last parts that tell of something about a secret: where it is, how long it lasts.
 const ABOUT: [&str; 42] = [
@@ -136,7 +171,8 @@ pub(super) fn is_secret(name: &str) -> bool {
 /// Whether two names in a row make a secret: `api key`, `private key`.
 pub(super) fn are_secret(first: &str, second: &str) -> bool {
     let is = |word: &str, known: &str| word.eq_ignore_ascii_case(known);
-    (is(second, "key") && KEYS.iter().any(|key| is(first, key))) || (is(first, "identified") && is(second, "by"))
+    (is(second, "key") && KEYS.iter().any(|key| is(first, key)))
+        || PAIRS.iter().any(|(known, follower)| is(first, known) && is(second, follower))
 }
 
 /// Whether this is a header whose value is the rest of the line, whatever separates them.

@@ -12,7 +12,10 @@ use super::names::{are_secret, is_header, is_name_byte, is_secret};
 use super::programs::{self, Place, Program};
 use super::{MARKER, tokens};
 
+mod marks;
 mod wording;
+
+use marks::Marks;
 
 /// How the end of a value is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +47,10 @@ pub(super) struct Scan<'a> {
     out: String,
     reading: Reading,
     program: Option<&'static Program>,
+    /// The last program that was named, which may have parts.
+    command: &'a str,
+    /// Where the last name of a secret ended that nothing was assigned to.
+    announced: usize,
     /// The quotation mark inside which a shell would be here.
     quote: Option<u8>,
     /// The name before this one, and where it ended.
@@ -57,7 +64,20 @@ impl<'a> Scan<'a> {
         let out = String::with_capacity(text.len());
         let (program, quote, previous) = (None, None, ("", 0));
         let bytes = text.as_bytes();
-        Self { text, bytes, at: 0, out, reading, program, quote, previous, next_at_sign: 0, next_blank: 0 }
+        Self {
+            text,
+            bytes,
+            at: 0,
+            out,
+            reading,
+            program,
+            command: "",
+            announced: 0,
+            quote,
+            previous,
+            next_at_sign: 0,
+            next_blank: 0,
+        }
     }
 
     pub(super) fn run(mut self) -> String {
@@ -65,6 +85,8 @@ impl<'a> Scan<'a> {
             let taken = match byte {
                 b'-' => self.private_key() || self.short_option(),
                 b':' => self.user_information(),
+                b'$' | b'{' => self.hash(),
+                0xC0.. => self.foreign_name(),
                 b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => self.name(),
                 _ => false,
             };
@@ -103,7 +125,9 @@ impl<'a> Scan<'a> {
 
     /// Where the next secret could begin, at least one byte on.
     fn next_of_interest(&self) -> usize {
-        self.find(self.at.saturating_add(1), |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':'))
+        self.find(self.at.saturating_add(1), |byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':' | b'$' | b'{' | 0xC0..)
+        })
     }
 
     /// Copies the text up to `end`.
@@ -237,15 +261,25 @@ impl<'a> Scan<'a> {
         if secret && (self.assigned(begin, end, name) || self.said(begin, end, name)) {
             return true;
         }
-        if self.parameter(begin, end, name) || self.in_its_own_way(begin, end, name) {
+        if secret {
+            self.announced = end;
+        }
+        if self.parameter(begin, end, name)
+            || self.value_of_a_pair(begin, end, name)
+            || self.in_its_own_way(begin, end, name)
+        {
             return true;
         }
         if matches!(
             self.before(begin),
-            None | Some(b' ' | b'\t' | b'\n' | b'/' | b'"' | b'\'' | b'(' | b';' | b'|' | b'&')
+            None | Some(b' ' | b'\t' | b'\n' | b'/' | b'"' | b'\'' | b'(' | b';' | b'|' | b'&' | b'`')
         ) {
-            let known = programs::named(name).find(|known| known.under.is_empty());
-            self.program = known.or(self.program);
+            let known = programs::named(name).find(|known| known.under.is_empty() && !known.options.is_empty());
+            let part = programs::named(self.command).find(|known| known.under == name && !known.options.is_empty());
+            self.program = known.or(part).or(self.program);
+            if programs::named(name).next().is_some() {
+                self.command = name;
+            }
         }
         self.keep(end.max(begin.saturating_add(1)));
         true
@@ -278,7 +312,11 @@ impl<'a> Scan<'a> {
                 let value = if tight { arrow } else { self.skip(arrow, is_blank) };
                 self.value(value, if is_header(name) { Reach::Line } else { Reach::Word }, marks)
             }
-            Some(b':') if self.before(begin) == Some(b'/') => return false,
+            Some(b':') if self.is_part_of_a_path(begin) => return false,
+            Some(b'0'..=b'9') if self.is_numbered(separator) => {
+                let value = self.skip(self.find(separator, |byte| byte == b':').saturating_add(1), is_blank);
+                self.value(value, Reach::Line, marks)
+            }
             Some(b':') => {
                 let value = self.skip(behind, |byte| is_blank(byte) || byte == b'=');
                 let spaced = value > behind || is_header(name);
@@ -287,6 +325,13 @@ impl<'a> Scan<'a> {
                 }
                 let plain = marks.closing == 0 && !matches!(self.byte(value), Some(b'"' | b'\''));
                 self.value(value, if spaced && plain { Reach::Line } else { Reach::Word }, marks)
+            }
+            Some(b',') if marks.closing > 0 => {
+                let value = self.skip(behind, is_blank);
+                if !matches!(self.byte(value), Some(b'"' | b'\'')) {
+                    return false;
+                }
+                self.value(value, Reach::Word, marks)
             }
             Some(_) if separator > end && (self.before(begin) == Some(b'-') || self.is_bearer(name, separator)) => {
                 self.value(separator, Reach::Word, marks)
@@ -299,8 +344,11 @@ impl<'a> Scan<'a> {
     /// `Bearer` in prose is a word like others, unless something long follows.
     fn is_bearer(&self, name: &str, value: usize) -> bool {
         const SHORTEST: usize = 8;
+        const LONGER: usize = 20;
         let end = self.find(value, |byte| byte.is_ascii_whitespace());
-        name.eq_ignore_ascii_case("bearer") && end.saturating_sub(value) >= SHORTEST
+        let rest = self.slice(value, end);
+        let odd = rest.len() >= LONGER || rest.bytes().any(|byte| !byte.is_ascii_lowercase());
+        name.eq_ignore_ascii_case("bearer") && rest.len() >= SHORTEST && odd
     }
 
     fn short_option(&mut self) -> bool {
@@ -425,29 +473,6 @@ impl<'a> Scan<'a> {
     fn substitutes(&self, at: usize, quote: Option<u8>) -> bool {
         let begins = self.byte(at) == Some(b'`') || self.rest(at).starts_with(b"$(");
         begins && quote != Some(b'\'')
-    }
-}
-
-/// The quotation marks around a name.
-#[derive(Debug, Clone, Copy, Default)]
-struct Marks {
-    /// The mark before the name (and its dashes), if the name is not closed by it: it closes the value.
-    enclosing: Option<u8>,
-    /// The bytes of the mark that closes the name, as in JSON: 2 if it is escaped, 0 if there is none.
-    closing: usize,
-}
-
-impl Marks {
-    fn around(bytes: &[u8], begin: usize, end: usize) -> Self {
-        let before = bytes.get(..begin).unwrap_or_default();
-        let opening = before.iter().rev().find(|byte| **byte != b'-').copied().filter(|b| matches!(b, b'"' | b'\''));
-        let behind = bytes.get(end..).unwrap_or_default();
-        let closing = match (opening, behind) {
-            (Some(quote), [first, ..]) if *first == quote => 1,
-            (Some(b'"'), [b'\\', b'"', ..]) => 2,
-            _ => 0,
-        };
-        Self { enclosing: opening.filter(|_| closing == 0), closing }
     }
 }
 

@@ -8,7 +8,7 @@ use super::MARKER;
 use super::command::{Command, Part};
 
 /// Programs that write their words.
-const WRITERS: [&str; 2] = ["echo", "printf"];
+const WRITERS: [&str; 3] = ["echo", "printf", "yes"];
 
 /// A word, as it stands in the text and as the shell understands it.
 #[derive(Default)]

@@ -13,7 +13,7 @@ enum Made {
 }
 
 /// What a token begins with, how many characters follow at least, and which.
-const TOKENS: [(&str, usize, Made); 78] = [
+const TOKENS: [(&str, usize, Made); 129] = [
     ("AKIA", 12, Made::Token), // AWS: access keys and their relatives
     ("ASIA", 12, Made::Token),
     ("ABIA", 12, Made::Token),
@@ -84,6 +84,57 @@ const TOKENS: [(&str, usize, Made); 78] = [
     ("PMAK-", 24, Made::Token),
     ("EAACEdEose0cBA", 8, Made::Token),
     ("secret_", 40, Made::Token),
+    ("figd_", 24, Made::Token),
+    ("sq0csp-", 20, Made::Token),
+    ("sq0atp-", 16, Made::Token),
+    ("sq0idp-", 16, Made::Token),
+    ("nfp_", 24, Made::Token),
+    ("sbp_", 24, Made::Token),
+    ("pscale_tkn_", 20, Made::Token),
+    ("pscale_pw_", 20, Made::Token),
+    ("r8_", 30, Made::Token),
+    ("gsk_", 30, Made::Token),
+    ("xai-", 30, Made::Token),
+    ("pplx-", 30, Made::Token),
+    ("nvapi-", 30, Made::Token),
+    ("AKID", 20, Made::Token),
+    ("AKCp", 30, Made::Token),
+    ("cmVmdGtuO", 20, Made::Token),
+    ("ops_eyJ", 30, Made::Token),
+    ("bkua_", 20, Made::Token),
+    ("dt0c01.", 20, Made::Token),
+    ("pat-na1-", 20, Made::Token),
+    ("pat-eu1-", 20, Made::Token),
+    ("rpa_", 24, Made::Token),
+    ("shppa_", 24, Made::Token),
+    ("xkeysib-", 30, Made::Token),
+    ("xsmtpsib-", 30, Made::Token),
+    ("phx_", 24, Made::Token),
+    ("phc_", 24, Made::Token),
+    ("sntryu_", 24, Made::Token),
+    ("sqp_", 24, Made::Token),
+    ("squ_", 24, Made::Token),
+    ("sqa_", 24, Made::Token),
+    ("ATBB", 24, Made::Token),
+    ("CCIPAT_", 20, Made::Token),
+    ("dp.pt.", 24, Made::Token),
+    ("dp.st.", 24, Made::Token),
+    ("waka_", 24, Made::Token),
+    ("glffct-", 12, Made::Token),
+    ("gho-", 30, Made::Token),
+    ("fo1_", 30, Made::Token),
+    ("FlyV1", 20, Made::Token),
+    ("tfp_", 24, Made::Token),
+    ("ory_", 24, Made::Token),
+    ("sgp_", 24, Made::Token),
+    ("ctp_", 24, Made::Token),
+    ("lin_oauth_", 24, Made::Token),
+    ("outlook.office.com/webhook/", 16, Made::Path), // addresses that let whoever knows them write
+    ("webhook.office.com/webhookb2/", 16, Made::Path),
+    ("hooks.zapier.com/hooks/catch/", 8, Made::Path),
+    ("open.feishu.cn/open-apis/bot/v2/hook/", 16, Made::Path),
+    ("maker.ifttt.com/trigger/", 16, Made::Path),
+    ("hc-ping.com/", 16, Made::Path),
     ("AGE-SECRET-KEY-1", 20, Made::Token),      // age
     ("LS0tLS1CRUdJTiBSU0Eg", 16, Made::Base64), // private keys in PEM form: RSA, PKCS #8, EC, DSA, OpenSSH, encrypted, PGP
     ("LS0tLS1CRUdJTiBQUklW", 16, Made::Base64),
@@ -95,7 +146,7 @@ const TOKENS: [(&str, usize, Made); 78] = [
 ];
 
 /// What any of them begins with, so that most places in a text cost one look.
-const FIRST: &[u8] = b"AEGLNPSdghlnprstwxy";
+const FIRST: &[u8] = b"ACEFGLNPSbcdfghlmnoprstwxy";
 
 /// A line of base64 that is shorter belongs to a key no more, but for the end of its last line.
 const SHORTEST_LINE: usize = 40;
@@ -110,7 +161,7 @@ pub(super) fn token(bytes: &[u8], first: bool) -> Option<(usize, usize)> {
         (body == *least).then(|| match made {
             Made::Token => (0, run(bytes, is_token_byte)),
             Made::Base64 => (0, lines(bytes)),
-            Made::Path => (prefix.len(), run(bytes, |byte| is_token_byte(byte) || byte == b'/')),
+            Made::Path => (prefix.len(), run(bytes, |byte| is_token_byte(byte) || matches!(byte, b'/' | b'@'))),
         })
     });
     known.or_else(|| first.then(|| of_shape(bytes)).flatten())
@@ -145,6 +196,9 @@ fn lines(bytes: &[u8]) -> usize {
 
 /// Tokens that are known by their shape and not by how they begin.
 fn of_shape(bytes: &[u8]) -> Option<(usize, usize)> {
+    if is_object(bytes) || is_account(bytes) {
+        return Some((0, run(bytes, |byte| is_token_byte(byte) || byte == b':')));
+    }
     if is_web_token(bytes) || is_dotted(bytes) || is_of_digits(bytes, b"SK", 32) || is_of_digits(bytes, b"key-", 32) {
         return Some((0, run(bytes, is_token_byte)));
     }
@@ -155,6 +209,37 @@ fn of_shape(bytes: &[u8]) -> Option<(usize, usize)> {
 fn is_web_token(bytes: &[u8]) -> bool {
     let token = bytes.iter().take_while(|byte| **byte != b'=' && is_token_byte(**byte));
     bytes.starts_with(b"eyJ") && token.filter(|byte| **byte == b'.').count() >= 2
+}
+
+/// `eyJ…`, long and not in parts: base64 of a JSON object, as tunnels and agents are given.
+fn is_object(bytes: &[u8]) -> bool {
+    const SHORTEST: usize = 48;
+    bytes.starts_with(b"eyJ") && run(bytes.get(..SHORTEST).unwrap_or(bytes), is_token_byte) == SHORTEST
+}
+
+/// Twilio's: an account, a colon, and what proves it, each of 32 hexadecimal digits.
+fn is_account(bytes: &[u8]) -> bool {
+    let after = bytes.get(34..).and_then(|rest| rest.strip_prefix(b":"));
+    is_of_digits(bytes, b"AC", 32) && after.is_some_and(|rest| is_of_digits(rest, b"", 32))
+}
+
+/// What `crypt` and directories make of a password (`$6$salt$hash`, `{SSHA}hash`): whoever has it can try passwords at
+/// leisure.
+pub(super) fn hash(bytes: &[u8]) -> Option<usize> {
+    const LONGEST_SCHEME: usize = 12;
+    const SHORTEST: usize = 20;
+    let made = |byte: u8| byte.is_ascii_alphanumeric() || b"./$=,+*".contains(&byte);
+    let (close, least) = match bytes.first()? {
+        b'$' => (b'$', 1),
+        b'{' => (b'}', 3),
+        _ => return None,
+    };
+    let name = run(bytes.get(1..LONGEST_SCHEME)?, |byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let begin = name.saturating_add(1);
+    let upper = close == b'$' || bytes.get(1..begin)?.iter().all(|byte| !byte.is_ascii_lowercase());
+    let length = run(bytes.get(begin.saturating_add(1)..)?, made);
+    let is = name >= least && upper && bytes.get(begin) == Some(&close) && length >= SHORTEST;
+    is.then(|| begin.saturating_add(1).saturating_add(length))
 }
 
 /// Discord's: the bot's number in base64, a time of six characters, and at least 27 more, with dots between.
