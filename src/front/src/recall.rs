@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Enters: the log, newest entry first. Leaves: [`Recalled`]. Read back to the last start and at least a day, one entry
-//! at a time, through segments that were closed since. A record that cannot be read, for instance one of another version, is passed over: what can be read
-//! counts all the same.
+//! at a time, through segments that were closed since. Times are what the clock said: a few records that seem too old, made while
+//! it was wrong, hide nothing that lies before them. A record that cannot be read, for instance one of another version, is
+//! passed over: what can be read counts all the same.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -26,6 +27,9 @@ use countersign_core::time::Moment;
 
 /// The longest time for which anything that was spent counts.
 const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// So many records in a row that are older than that end the reading.
+const OLD_IN_A_ROW: u32 = 256;
 
 /// What is known of before.
 #[derive(Debug, Default)]
@@ -47,6 +51,8 @@ struct Walk {
     /// When runs ended, and whether their time is known.
     ends: HashMap<RequestId, Option<Moment>>,
     start_seen: bool,
+    /// How many records in a row were older than a day.
+    old: u32,
 }
 
 /// Reads the log back.
@@ -58,7 +64,8 @@ pub(crate) fn recall(log: &Log, now: Moment) -> Result<Recalled, StoreError> {
     let day_ago = Moment::from_millis(now.millis().saturating_sub(u64::try_from(DAY.as_millis()).unwrap_or(u64::MAX)));
     log.back(|entry| {
         let Ok(record) = Record::parse(&entry.body) else { return ControlFlow::Continue(()) };
-        if walk.start_seen && record.time < day_ago {
+        walk.old = if record.time < day_ago { walk.old.saturating_add(1) } else { 0 };
+        if walk.start_seen && walk.old > OLD_IN_A_ROW {
             return ControlFlow::Break(());
         }
         walk.pass(&record, now);
@@ -173,3 +180,6 @@ fn asked(record: &Record) -> Charge {
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;
