@@ -94,7 +94,7 @@ impl Command {
     /// What of the next word is a secret by its place. The word itself is learnt only if nothing of it is.
     pub(super) fn place(&mut self, word: &str) -> Part {
         let whole = Part::Secret { begin: 0, end: word.len() };
-        if self.proves(word) && self.next == Next::Anything {
+        if self.proves(word) {
             return whole;
         }
         match std::mem::take(&mut self.next) {
@@ -132,18 +132,21 @@ impl Command {
     /// Whether this is the password of `-u user -p password`. To a database client of that kind `-p` alone asks for one.
     fn proves(&mut self, word: &str) -> bool {
         let joined = self.options().any(|(option, place)| *option == "-p" && *place == Place::Joined);
+        // What is the value of something else says nothing here, so that hiding it changes nothing.
+        let free = self.next == Next::Anything;
         let (before, now) = (
             self.user,
             match (self.user, word) {
+                (Account::Asked, _) => Account::Named,
+                _ if !free => Account::Unknown,
                 (_, "-u" | "-U" | "--user" | "--username") => Account::Asked,
-                (Account::Asked, _) if !word.starts_with('-') => Account::Named,
                 (Account::Named, "-p") if !joined => Account::Proven,
                 _ => Account::Unknown,
             },
         );
         self.user = now;
         let port = |byte: u8| byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b'-' | b'/');
-        before == Account::Proven && !word.starts_with('-') && !word.bytes().all(port) && !word.contains('/')
+        free && before == Account::Proven && !word.starts_with('-') && !word.bytes().all(port) && !word.contains('/')
     }
 
     /// What of a word is the value of the secret before it. One that is a secret's name itself may be a name after all.

@@ -47,8 +47,8 @@ pub(super) struct Scan<'a> {
     out: String,
     reading: Reading,
     program: Option<&'static Program>,
-    /// The last program that was named, which may have parts.
-    command: &'a str,
+    /// The subcommands of the last program that was named.
+    parts: Vec<&'static Program>,
     /// Where the last name of a secret ended that nothing was assigned to.
     announced: usize,
     /// The quotation mark inside which a shell would be here.
@@ -71,7 +71,7 @@ impl<'a> Scan<'a> {
             out,
             reading,
             program,
-            command: "",
+            parts: Vec::new(),
             announced: 0,
             quote,
             previous,
@@ -274,11 +274,14 @@ impl<'a> Scan<'a> {
             self.before(begin),
             None | Some(b' ' | b'\t' | b'\n' | b'/' | b'"' | b'\'' | b'(' | b';' | b'|' | b'&' | b'`')
         ) {
-            let known = programs::named(name).find(|known| known.under.is_empty() && !known.options.is_empty());
-            let part = programs::named(self.command).find(|known| known.under == name && !known.options.is_empty());
-            self.program = known.or(part).or(self.program);
-            if programs::named(name).next().is_some() {
-                self.command = name;
+            let part = self.parts.iter().find(|known| known.under == name);
+            self.program = part.copied().or(self.program);
+            let mut named = programs::named(name).peekable();
+            if named.peek().is_some() {
+                let (parts, known): (Vec<_>, Vec<_>) =
+                    named.filter(|known| !known.options.is_empty()).partition(|known| !known.under.is_empty());
+                self.program = known.first().copied().or(self.program);
+                self.parts = parts;
             }
         }
         self.keep(end.max(begin.saturating_add(1)));
