@@ -85,7 +85,7 @@ mod tests {
         let refused = run(&machine, &["--", "id"])?;
         assert_eq!(refused.code, 127, "{refused:?}");
         let journal = machine.journal("countersignd.service")?;
-        assert!(journal.contains("countersign.toml") && journal.contains("line 1"), "{journal}");
+        assert!(journal.contains("countersign.toml:1:8"), "{journal}");
         Ok(())
     }
 
