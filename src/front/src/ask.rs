@@ -9,6 +9,7 @@ use countersign_core::redact::Secrets;
 use countersign_core::request::{Action, Claims, Narrowing};
 
 use crate::output::Sinks;
+use crate::row::Row;
 
 /// The identity of a directory that the caller passed as a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,9 @@ pub(crate) struct DirectoryId {
     /// Its inode.
     pub(crate) inode: u64,
 }
+
+/// The requests of a caller: one, or the steps of a bundle, in order. What is claimed is the same in all.
+pub(crate) type Asks = Row<Ask>;
 
 impl DirectoryId {
     /// Whether that is the directory that was pinned.

@@ -26,6 +26,7 @@ mod notice;
 mod output;
 mod pipeline;
 mod recall;
+mod row;
 mod silence;
 mod standing;
 mod start;

@@ -12,6 +12,8 @@
 //!         ▼ (record)                                        ▼ (record)   intent (record) ─▶ run ─▶ result (record)
 //! ```
 //!
+//! A bundle passes all of it as one request whose commands are looked at, sealed and run in turn: see [`steps`].
+//!
 //! Enters: a proven caller and what it asks for. Leaves: a ticket, and at its end a receipt. Every way out writes
 //! exactly one record, a run two, silence one a minute. What is refused has changed no count. Nothing here knows the bus,
 //! and nothing here can make an order but from an approval.
@@ -21,12 +23,13 @@ mod consider;
 mod decide;
 mod recheck;
 mod run;
+mod steps;
 
 use std::sync::{Arc, Mutex};
 
 use countersign_core::caller::{BusName, Caller};
 use countersign_core::code::{Code, Failure};
-use countersign_core::policy::{Policy, Verdict};
+use countersign_core::policy::Policy;
 use countersign_core::request::RequestId;
 use countersign_core::run_state::RunState;
 use countersign_core::tier::Tier;
@@ -35,7 +38,7 @@ use tokio::sync::mpsc;
 use crate::approve::Humans;
 use crate::approve::polkit::Person;
 use crate::approve::queue::Answer;
-use crate::ask::{Ask, Files};
+use crate::ask::{Ask, Asks, Files};
 use crate::audit::Ledger;
 use crate::budget::{Budgets, Held};
 use crate::clock;
@@ -48,9 +51,11 @@ use crate::silence::Silence;
 use crate::standing::{Intake, Now, Standing};
 use crate::taint::Latches;
 use crate::tickets::{End, Phase, Ticket, Tickets, Withdrawal};
+use decide::Way;
 
 pub(crate) use consider::{Shown, no_grant};
 pub(crate) use decide::{Decision, Seen};
+pub(crate) use steps::ShownSteps;
 
 /// What everybody may know of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +135,7 @@ impl Pipeline {
     }
 
     fn void_if_outdated(&self, ticket: &Ticket) {
-        if ticket.plan.ruleset != self.policy().ruleset() {
+        if ticket.ruleset() != self.policy().ruleset() {
             ticket.slot.give(Answer::Outdated);
         }
     }
@@ -150,7 +155,8 @@ impl Pipeline {
     /// The caller may not ask, or what it asks for is not well-formed or not there.
     pub(crate) async fn plan(self: &Arc<Self>, caller: &Caller, ask: Ask) -> Result<Shown, Failure> {
         let policy = self.policy();
-        match self.show(&policy, caller, &ask).await {
+        let facts = (self.latches.of(caller.uid), clock::now().after(policy.settings().expiry()));
+        match self.show(&policy, caller, &ask, facts).await {
             Ok(shown) => {
                 self.ledger.write(shown.draft(&self.ledger.stamp(&policy))).await?;
                 Ok(shown)
@@ -165,39 +171,37 @@ impl Pipeline {
         self.conclude(ending).await
     }
 
-    /// Takes a request in and sees it through in a task of its own. `person` may be asked in place.
+    /// Takes a request or a bundle in and sees it through in a task of its own. `person` may be asked in place.
     ///
     /// # Errors
     /// It was denied, or is not well-formed; then there is no ticket, and the record is written.
     pub(crate) async fn submit(
         self: &Arc<Self>,
         caller: &Caller,
-        ask: Ask,
+        asks: impl Into<Asks>,
         person: Option<Person>,
     ) -> Result<Arc<Ticket>, Failure> {
-        let policy = self.policy();
-        let mut considered = match self.consider(&policy, caller, &ask) {
+        let (policy, asks) = (self.policy(), asks.into());
+        let mut considered = match self.consider_each(&policy, caller, &asks) {
             Ok(considered) => considered,
-            Err(ending) => return Err(self.conclude(*ending).await.without(&ask.secrets)),
+            Err(ending) => return Err(self.conclude(*ending).await.without(&asks.first.secrets)),
         };
-        let ((plan, digest), held) = match self.take_in(&policy, &mut considered, ask.directory).await {
+        let (drawn, held) = match self.take_in(&policy, &mut considered, &asks).await {
             Ok(taken) => taken,
-            Err(failure) => {
-                let ending = considered.ending(&self.ledger.stamp(&policy), failure);
-                return Err(self.conclude(ending).await.without(&ask.secrets));
+            Err(stumbled) => {
+                let ending = considered.ending(&self.ledger.stamp(&policy), stumbled);
+                return Err(self.conclude(ending).await.without(&asks.first.secrets));
             }
         };
-        let (case, verdict, seen) = considered.into_parts();
-        let approvers = policy.settings().quorum.of(plan.tier);
-        let judgement = (&verdict).into();
-        let ticket = Arc::new(Ticket::new(case, judgement, plan, digest, clock::now(), ask.detached, approvers));
-        ticket.saw(seen);
+        let (detached, files) = (asks.first.detached, asks.into_iter().map(|ask| ask.files).collect());
+        let (ticket, way) = considered.into_ticket(drawn, &policy, detached);
+        let ticket = Arc::new(ticket);
         self.tickets.open(Arc::clone(&ticket));
         // The policy may have changed since it was planned, or the broker begun to end, before it could be found among those
         // that wait.
         self.void_if_outdated(&ticket);
         self.withdraw_if_ending(&ticket);
-        tokio::spawn(Arc::clone(self).see_through(Arc::clone(&ticket), verdict, held, ask.files, person));
+        tokio::spawn(Arc::clone(self).see_through(Arc::clone(&ticket), way, held, files, person));
         Ok(ticket)
     }
 
@@ -205,23 +209,19 @@ impl Pipeline {
     async fn see_through(
         self: Arc<Self>,
         ticket: Arc<Ticket>,
-        verdict: Verdict,
+        way: Way,
         waits: Held,
-        files: Files,
+        files: Vec<Files>,
         person: Option<Person>,
     ) {
         let _owed = Owed(Arc::clone(&ticket));
-        let approved = self.approve(&ticket, verdict, person).await;
+        let approved = self.approve(&ticket, way, person).await;
         drop(waits);
-        let checked = match approved {
-            Ok(approved) => self.recheck(&ticket, approved).await,
-            Err(not_approved) => Err(not_approved),
-        };
-        let end = match checked {
-            Ok((order, job)) => self.run(&ticket, order, job, files).await,
-            Err(not_approved) => self.close(&ticket, not_approved).await,
-        };
-        ticket.ended(end.without(ticket.case.request().secrets()));
+        match approved {
+            Ok(approved) => self.run_each(&ticket, approved, files).await,
+            Err(not_approved) => self.close_each(&ticket, &not_approved).await,
+        }
+        ticket.ended();
         self.tell(&ticket);
     }
 
@@ -232,7 +232,7 @@ impl Pipeline {
 
     /// Nobody must hear of it, so nobody is waited for.
     fn tell(&self, ticket: &Ticket) {
-        self.news.try_send(News { id: ticket.id(), phase: ticket.phase(), tier: ticket.plan.tier }).ok();
+        self.news.try_send(News { id: ticket.id(), phase: ticket.phase(), tier: ticket.tier() }).ok();
     }
 }
 
@@ -241,10 +241,12 @@ pub(crate) struct Owed(pub(crate) Arc<Ticket>);
 
 impl Drop for Owed {
     fn drop(&mut self) {
-        if self.0.end().is_none() {
+        for command in self.0.commands.iter().filter(|command| command.end().is_none()) {
             let failure = Failure::new(Code::Internal, "The broker failed over this request: see the journal.");
-            self.0.ended(End { receipt: close::not_run(&self.0, &failure, Vec::new(), None), result: Err(failure) });
+            let receipt = close::not_run(&self.0, command, &failure, Vec::new(), None);
+            command.ended(End { receipt, result: Err(failure) });
         }
+        self.0.ended();
     }
 }
 

@@ -16,9 +16,8 @@ use std::time::Duration;
 
 use countersign_audit::{Log, StoreError};
 use countersign_core::caller::Uid;
-use countersign_core::code::Code;
 use countersign_core::policy::budget::{Accounts, Charge};
-use countersign_core::policy::memory::{Deed, Refusals, Refuser};
+use countersign_core::policy::memory::{Deed, Refusals, Refuser, is_refused};
 use countersign_core::record::{Judgement, Phase, Record};
 use countersign_core::request::RequestId;
 use countersign_core::target::TargetKind;
@@ -136,10 +135,10 @@ impl Walk {
         if record.digest.is_some() {
             self.recalled.accounts.recall(uid, &asked(record), record.time);
         }
-        let refuser = match (record.code, record.gate) {
-            (Some(Code::Refused), _) => Some(Refuser::Human),
-            (_, Some(gate)) if gate.is_policy() => Some(Refuser::Policy),
-            (_, _) => None,
+        let refuser = match record.gate {
+            _ if is_refused(record) => Some(Refuser::Human),
+            Some(gate) if gate.is_policy() => Some(Refuser::Policy),
+            Some(_) | None => None,
         };
         if let Some((refuser, deed)) = refuser.zip(Deed::of(record)) {
             self.recalled.refusals.note(uid, deed, refuser, record.time, now);
@@ -171,10 +170,11 @@ fn subjects(record: &Record) -> impl Iterator<Item = Uid> {
     users.filter_map(|target| target.name.parse().ok().and_then(|id: u32| Uid::try_from(id).ok()))
 }
 
-/// What a request cost when it was taken in.
+/// What a request cost when it was taken in. A bundle is one question, which its first step stands for.
 fn asked(record: &Record) -> Charge {
     let tier = record.tier.and_then(|ruling| ruling.tier()).unwrap_or(Tier::T3);
-    Charge::request(tier, record.verdict == Some(Judgement::Hold)).counted()
+    let first = record.bundle.as_ref().is_none_or(|part| part.step == 1);
+    Charge::request(tier, first && record.verdict == Some(Judgement::Hold)).counted()
 }
 
 fn millis(span: Duration) -> u64 {

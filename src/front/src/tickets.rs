@@ -1,38 +1,43 @@
-//! Tickets: the open requests and those that ended a while ago, by id.
+//! Tickets: the open requests and those that ended a while ago, by id. A bundle is one ticket with several commands.
 //!
 //! ```text
 //!   waiting ──▶ running ──▶ done ──(collected or not, after a while)──▶ gone
 //!      └──────────────────▶
 //! ```
 //!
-//! What a ticket says of its request never changes; what changes is how far its life has come, by the steps of
-//! [`life`], and its end, once.
+//! What a ticket says of its request never changes; what changes is how far the lives of its commands have come, by the
+//! steps of [`life`], and its end, once.
 
+mod command;
 mod life;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use countersign_core::bundle::Bundle;
 use countersign_core::caller::{BusName, Uid};
 use countersign_core::code::{Code, Failure};
-use countersign_core::condition::Seen;
 use countersign_core::digest::Digest;
 use countersign_core::outcome::Outcome;
-use countersign_core::plan::Plan;
-use countersign_core::receipt::Receipt;
+use countersign_core::plan::PlanCaller;
+use countersign_core::policy::Ruleset;
+use countersign_core::receipt::{BundleReceipt, Receipt};
 use countersign_core::record::Judgement;
 use countersign_core::redact::Secrets;
-use countersign_core::request::{Classified, RequestId};
+use countersign_core::request::{Request, RequestId};
 use countersign_core::run_state::RunState;
+use countersign_core::tier::Tier;
 use countersign_core::time::Moment;
 use tokio::sync::watch;
 
 use crate::approve::queue::Slot;
 use crate::lock::lock;
 use crate::output::Output;
+use crate::row::Row;
 
-pub(crate) use life::{Event, Life};
+pub(crate) use command::Command;
+pub(crate) use life::Event;
 
 /// How long the end of a request can be collected.
 const KEPT_FOR: Duration = Duration::from_secs(600);
@@ -50,16 +55,6 @@ pub(crate) enum Phase {
     Running,
     /// It is over, whether it ran or not.
     Done,
-}
-
-impl From<Life> for Phase {
-    fn from(life: Life) -> Self {
-        match life {
-            Life::Asked | Life::Approved | Life::Ordered => Self::Waiting,
-            Life::Running => Self::Running,
-            Life::Done => Self::Done,
-        }
-    }
 }
 
 impl Phase {
@@ -132,16 +127,16 @@ impl End {
     }
 }
 
-/// One request, from its plan to its end.
+/// One request, from its plan to its end: what is decided on and taken back as one.
 #[derive(Debug)]
 pub(crate) struct Ticket {
-    /// The request and what the classifier said of it.
-    pub(crate) case: Classified,
-    /// What the judge said.
+    /// What would run: one command, or the steps of the bundle.
+    pub(crate) commands: Row<Command>,
+    /// The bundle, if there are several.
+    pub(crate) bundle: Option<Bundle>,
+    /// What the judge said; of a bundle, what the strictest of its steps takes.
     pub(crate) judgement: Judgement,
-    /// What would run.
-    pub(crate) plan: Plan,
-    /// The plan's digest.
+    /// What people approve: the digest of the plan, or of the bundle.
     pub(crate) digest: Digest,
     /// When it was asked.
     pub(crate) asked: Moment,
@@ -149,77 +144,82 @@ pub(crate) struct Ticket {
     pub(crate) detached: bool,
     /// Where a human's answer goes.
     pub(crate) slot: Slot,
-    /// What rules ask of the machine, as it was looked at last.
-    seen: Mutex<Vec<Seen>>,
-    life: watch::Sender<Life>,
     withdrawal: watch::Sender<Option<Withdrawal>>,
-    end: OnceLock<(End, Instant)>,
+    over: watch::Sender<Option<Instant>>,
 }
 
 impl Ticket {
     pub(crate) fn new(
-        case: Classified,
+        commands: Row<Command>,
+        bundle: Option<Bundle>,
         judgement: Judgement,
-        plan: Plan,
         digest: Digest,
         asked: Moment,
         detached: bool,
         approvers: u8,
     ) -> Self {
-        let (life, withdrawal) = (watch::Sender::new(Life::Asked), watch::Sender::new(None));
-        Self {
-            case,
-            judgement,
-            plan,
-            digest,
-            asked,
-            detached,
-            slot: Slot::new(approvers),
-            seen: Mutex::default(),
-            life,
-            withdrawal,
-            end: OnceLock::new(),
-        }
+        let (withdrawal, over) = (watch::Sender::new(None), watch::Sender::new(None));
+        Self { commands, bundle, judgement, digest, asked, detached, slot: Slot::new(approvers), withdrawal, over }
     }
 
     pub(crate) fn id(&self) -> RequestId {
-        self.plan.id
+        self.bundle.as_ref().map_or(self.commands.first.plan.id, |bundle| bundle.id)
     }
 
-    /// Keeps what was seen of the machine, instead of what was seen before.
-    pub(crate) fn saw(&self, seen: Vec<Seen>) {
-        *lock(&self.seen) = seen;
+    /// The request, of a bundle its first step: who asks and what is claimed is the same in all.
+    pub(crate) fn request(&self) -> &Request {
+        self.commands.first.case.request()
     }
 
-    /// What was seen of the machine last.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
-        lock(&self.seen).clone()
+    /// Who asks, as the plans bind it.
+    pub(crate) fn caller(&self) -> &PlanCaller {
+        &self.commands.first.plan.caller
     }
 
     /// Whose it is.
     pub(crate) fn owner(&self) -> Uid {
-        self.plan.caller.uid
+        self.caller().uid
+    }
+
+    /// The tier at which people decide: the strictest of any command.
+    pub(crate) fn tier(&self) -> Tier {
+        self.commands.iter().fold(self.commands.first.plan.tier, |tier, command| tier.max(command.plan.tier))
+    }
+
+    /// When all of it becomes void.
+    pub(crate) fn expires(&self) -> Moment {
+        self.commands.first.plan.expires
+    }
+
+    /// The policy under which all of it was planned.
+    pub(crate) fn ruleset(&self) -> Ruleset {
+        self.commands.first.plan.ruleset
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        (*self.life.borrow()).into()
+        if self.over.borrow().is_some() {
+            Phase::Done
+        } else if self.commands.iter().any(Command::has_begun) {
+            Phase::Running
+        } else {
+            Phase::Waiting
+        }
     }
 
-    /// Takes a step, if it may be taken; says whether it was. Of many who try the same step at once one takes it.
+    /// Has every command take a step of its life; says whether each could.
     pub(crate) fn step(&self, event: Event, state: RunState) -> bool {
-        self.life.send_if_modified(|life| {
-            let next = life.after(event, state);
-            *life = next.unwrap_or(*life);
-            next.is_some()
-        })
+        self.commands.iter().all(|command| command.step(event, state))
     }
 
-    /// It is over. The first end counts.
-    pub(crate) fn ended(&self, end: End) {
-        // A second end cannot come: one task owns the request. Were there one, the first would stand.
-        drop(self.end.set((end, Instant::now())));
-        // An end may come in every state.
-        self.step(Event::End, RunState::Red);
+    /// It is over: every command has its end.
+    pub(crate) fn ended(&self) {
+        self.over.send_if_modified(|over| {
+            let first = over.is_none();
+            if first {
+                *over = Some(Instant::now());
+            }
+            first
+        });
     }
 
     /// Takes the request back. The first who does counts.
@@ -246,16 +246,39 @@ impl Ticket {
         withdrawal.unwrap_or(Withdrawal::Asked)
     }
 
-    /// The end, if there is one already.
+    /// The end, if there is one already; of a bundle, that of the step that decided it: the first that did not go well, or
+    /// the last.
     pub(crate) fn end(&self) -> Option<&End> {
-        self.end.get().map(|(end, _)| end)
+        self.over.borrow().as_ref()?;
+        let decided = self.commands.iter().find(|command| !command.went_well());
+        decided.unwrap_or(self.commands.last()).end()
     }
 
     /// Waits for the end.
     pub(crate) async fn over(&self) -> Option<&End> {
-        let mut follow = self.life.subscribe();
-        drop(follow.wait_for(|life| *life == Life::Done).await);
+        let mut follow = self.over.subscribe();
+        drop(follow.wait_for(Option::is_some).await);
         self.end()
+    }
+
+    /// The receipt of a bundle that is over.
+    pub(crate) fn bundle_receipt(&self) -> Option<BundleReceipt> {
+        let (bundle, end) = (self.bundle.as_ref()?, self.end()?);
+        let steps: Vec<Receipt> =
+            self.commands.iter().filter_map(|command| Some(command.end()?.receipt.clone())).collect();
+        Some(BundleReceipt {
+            id: self.id(),
+            digest: self.digest,
+            fingerprint: self.digest.fingerprint(),
+            bundle: bundle.clone(),
+            verdict: self.judgement,
+            code: end.receipt.code,
+            sentence: end.receipt.sentence.clone(),
+            approvers: steps.first().map(|first| first.approvers.clone()).unwrap_or_default(),
+            asked: self.asked,
+            finished: steps.iter().map(|step| step.finished).max().unwrap_or(self.asked),
+            steps,
+        })
     }
 }
 
@@ -281,15 +304,17 @@ impl Tickets {
     /// The unfinished ones that hang on this connection.
     pub(crate) fn of_connection(&self, name: &BusName) -> Vec<Arc<Ticket>> {
         let mut tickets = self.unfinished();
-        tickets.retain(|ticket| !ticket.detached && ticket.plan.caller.bus_name == *name);
+        tickets.retain(|ticket| !ticket.detached && ticket.caller().bus_name == *name);
         tickets
     }
 
     /// Lets go of ended tickets that are old or too many; says which.
     pub(crate) fn sweep(&self) -> Vec<RequestId> {
         let mut tickets = lock(&self.0);
-        let mut ended: Vec<(Instant, Uid, RequestId)> =
-            tickets.values().filter_map(|ticket| Some((ticket.end.get()?.1, ticket.owner(), ticket.id()))).collect();
+        let mut ended: Vec<(Instant, Uid, RequestId)> = tickets
+            .values()
+            .filter_map(|ticket| Some(((*ticket.over.borrow())?, ticket.owner(), ticket.id())))
+            .collect();
         ended.sort_unstable_by(|(a, ..), (b, ..)| b.cmp(a));
         let mut per_user: HashMap<Uid, usize> = HashMap::new();
         let mut kept = 0_usize;

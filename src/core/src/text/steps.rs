@@ -27,6 +27,8 @@ pub struct StepOf<'a> {
     pub plan: &'a Plan,
     /// What it will be able to change, in words of ours.
     pub may_touch: &'a str,
+    /// Conditions of rules that do not hold and do not refuse; empty if there are none.
+    pub mind: &'a str,
 }
 
 /// A step as text, and what is missing of it.
@@ -78,15 +80,16 @@ fn message(cut: bool, hidden: bool) -> String {
 }
 
 fn lines(number: usize, step: &StepOf<'_>, room: usize) -> Lines {
-    let StepOf { case, plan, may_touch } = step;
+    let StepOf { case, plan, may_touch, mind } = step;
     let secrets = case.request().secrets();
     let words = secrets.words(plan.action.argv.words());
     let whole = typed(&words, Medium::Markup);
     let command = bounded(&whole, room);
     let [directory, program, why, touch] = [plan.pinned.cwd.path.as_str(), &program(plan), &why(case), may_touch]
         .map(|text| line_within(text, secrets, ASIDE));
+    let mind = if mind.is_empty() { String::new() } else { format!("; mind: {}", line_within(mind, secrets, ASIDE)) };
     let text = format!(
-        "{number}. {}: {command}\n    in {directory}, program {program}; why: {why}; may touch: {touch}",
+        "{number}. {}: {command}\n    in {directory}, program {program}; why: {why}; may touch: {touch}{mind}",
         line(&tier(plan.tier), secrets)
     );
     Lines { text, cut: command != whole, hidden: words != plan.action.argv.words() || !secrets.is_empty() }

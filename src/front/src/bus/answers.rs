@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use countersign_config::Source;
 use countersign_core::approval::Approver;
-use countersign_core::code::Failure;
+use countersign_core::argv::Argv;
+use countersign_core::code::{Code, Failure};
 use countersign_core::condition::{Role, Seen};
 use countersign_core::outcome::{Ended, Outcome, Stream};
 use countersign_core::policy::Ruleset;
@@ -20,10 +21,11 @@ use serde::Serialize;
 use zbus::Variant;
 
 use super::facts::user_name;
-use super::reader::{Reader, named, without_secrets};
+use super::reader::{Reader, claims_without_secrets, command_without_secrets, named};
+use crate::approve::words;
 use crate::output::{Captured, PREVIEW};
-use crate::pipeline::Shown;
-use crate::tickets::{Ran, Ticket};
+use crate::pipeline::{Shown, ShownSteps};
+use crate::tickets::{Command, End, Ran, Ticket};
 
 /// An answer, by key.
 pub(crate) type Keys = HashMap<&'static str, Variant<'static>>;
@@ -69,54 +71,111 @@ fn conditions(case: &countersign_core::request::Classified, seen: &[Seen]) -> (&
     ("conditions", Variant::from(seen.iter().cloned().chain(later).map(each).collect::<Vec<_>>()))
 }
 
-/// What `List` and `Show` say of a request.
-pub(super) fn ticket(ticket: &Ticket, may_touch: &str, reader: Reader) -> Keys {
-    let keys = of_ticket(ticket, may_touch);
+/// What `Plan` answers about a bundle: the whole, and each step as it would be answered alone.
+pub(super) fn shown_steps(steps: &ShownSteps, all: bool) -> Keys {
+    let (bundle, digest) = steps.drawn.as_ref().map_or((None, None), |(bundle, digest)| (Some(bundle), Some(digest)));
+    let (code, sentence) =
+        steps.failure.as_ref().map_or(("", ""), |failure| (failure.code.name(), failure.sentence.as_str()));
+    let each = |step: &Shown| {
+        let mut keys = shown(step);
+        keys.extend(all.then(|| against(step)));
+        keys
+    };
+    let secrets = steps.steps.first.case.request().secrets();
+    let argvs: Vec<&Argv> = steps.steps.iter().map(|step| &step.case.request().action().argv).collect();
+    HashMap::from([
+        ("id", text(&bundle.map(|bundle| bundle.id.to_string()).unwrap_or_default())),
+        ("command", text(&words::commands(&argvs, secrets))),
+        ("tier", text(bundle.map_or("", |bundle| bundle.tier.name()))),
+        ("verdict", text(&word(&steps.judgement))),
+        ("code", text(code)),
+        ("sentence", text(&secrets.hidden_in(sentence))),
+        ("digest", text(&digest.map(ToString::to_string).unwrap_or_default())),
+        ("fingerprint", text(&digest.map(|digest| digest.fingerprint()).unwrap_or_default())),
+        ("bundle", text(&bundle.map(json).unwrap_or_default())),
+        ("ruleset", text(&ruleset(steps.steps.first.policy.ruleset()))),
+        ("expires", Variant::from(bundle.map_or(0, |bundle| bundle.expires.millis()))),
+        ("steps", Variant::from(steps.steps.iter().map(each).collect::<Vec<_>>())),
+    ])
+}
+
+/// What `List` and `Show` say of a request; `may_touch` says what a command will be able to touch.
+pub(super) fn ticket(ticket: &Ticket, may_touch: impl Fn(&Command) -> String, reader: Reader) -> Keys {
+    let step = |command: &Command| of_command(command, &may_touch(command), reader);
+    let argvs: Vec<&Argv> = ticket.commands.iter().map(argv).collect();
+    let mut keys = match &ticket.bundle {
+        None => step(&ticket.commands.first),
+        Some(bundle) => HashMap::from([
+            ("command", text(&words::commands(&argvs, ticket.request().secrets()))),
+            ("bundle", text(&json(bundle))),
+            ("steps", Variant::from(ticket.commands.iter().map(step).collect::<Vec<_>>())),
+        ]),
+    };
+    keys.extend(of_whole(ticket));
+    keys.insert("receipt", text(&reader.receipt(ticket)));
     match reader {
         Reader::Owner => keys,
-        Reader::Other => without_secrets(keys, ticket),
+        Reader::Other => claims_without_secrets(keys, ticket.request()),
     }
 }
 
-fn of_ticket(ticket: &Ticket, may_touch: &str) -> Keys {
-    let request = ticket.case.request();
+const fn argv(command: &Command) -> &Argv {
+    &command.plan.action.argv
+}
+
+/// What is said of a request as a whole, whatever it would run.
+fn of_whole(ticket: &Ticket) -> Keys {
+    let request = ticket.request();
     let (caller, claims) = (request.caller(), request.claims());
-    let hidden = |words: &str| text(&request.secrets().hidden_in(words));
-    let mut keys = of_case(&ticket.case);
-    keys.extend([
-        ("tier", text(ticket.plan.tier.name())),
+    let hidden = |words: &Option<String>| text(&request.secrets().hidden_in(words.as_deref().unwrap_or_default()));
+    let (approvers, needed) = ticket.slot.progress();
+    HashMap::from([
+        ("id", text(&ticket.id().to_string())),
+        ("tier", text(ticket.tier().name())),
         ("verdict", text(&word(&ticket.judgement))),
         ("digest", text(&ticket.digest.to_string())),
         ("fingerprint", text(&ticket.digest.fingerprint())),
-        ("plan", text(&json(&ticket.plan))),
-        ("ruleset", text(&ruleset(ticket.plan.ruleset))),
+        ("ruleset", text(&ruleset(ticket.ruleset()))),
         ("phase", text(ticket.phase().name())),
-        ("may_touch", hidden(may_touch)),
         ("asked", Variant::from(ticket.asked.millis())),
-        ("expires", Variant::from(ticket.plan.expires.millis())),
+        ("expires", Variant::from(ticket.expires().millis())),
         ("uid", Variant::from(caller.uid.get())),
         ("user", text(&caller.user)),
         ("pid", Variant::from(caller.pid)),
         ("exe", text(caller.exe.as_deref().unwrap_or_default())),
         ("unit", text(caller.unit.as_deref().unwrap_or_default())),
         ("session", text(caller.session.as_deref().unwrap_or_default())),
-        ("agent", hidden(claims.agent.as_deref().unwrap_or_default())),
-        ("reason", hidden(claims.reason.as_deref().unwrap_or_default())),
-        ("executable", text(ticket.plan.pinned.executable.path.as_str())),
-        ("executable_sha256", text(&ticket.plan.pinned.executable.sha256.to_string())),
-        ("receipt", text(&ticket.end().map(|end| json(&end.receipt)).unwrap_or_default())),
-        conditions(&ticket.case, &ticket.seen()),
-    ]);
-    let (approvers, needed) = ticket.slot.progress();
-    keys.insert("approvals", Variant::from(u32::try_from(approvers.len()).unwrap_or(u32::MAX)));
-    keys.insert("approvals_needed", Variant::from(u32::from(needed)));
-    keys.insert("approvers", Variant::from(approvers.iter().map(approver).collect::<Vec<_>>()));
-    keys
+        ("agent", hidden(&claims.agent)),
+        ("reason", hidden(&claims.reason)),
+        ("approvals", Variant::from(u32::try_from(approvers.len()).unwrap_or(u32::MAX))),
+        ("approvals_needed", Variant::from(u32::from(needed))),
+        ("approvers", Variant::from(approvers.iter().map(approver).collect::<Vec<_>>())),
+    ])
 }
 
 /// One who approved: uid, user, kind.
 fn approver(approver: &Approver) -> (u32, String, String) {
     (approver.uid.get(), user_name(approver.uid), word(&approver.kind))
+}
+
+/// What is said of one command.
+fn of_command(command: &Command, may_touch: &str, reader: Reader) -> Keys {
+    let Command { case, plan, digest, .. } = command;
+    let mut keys = of_case(case);
+    keys.extend([
+        ("tier", text(plan.tier.name())),
+        ("digest", text(&digest.to_string())),
+        ("fingerprint", text(&digest.fingerprint())),
+        ("plan", text(&json(plan))),
+        ("may_touch", text(&case.request().secrets().hidden_in(may_touch))),
+        ("executable", text(plan.pinned.executable.path.as_str())),
+        ("executable_sha256", text(&plan.pinned.executable.sha256.to_string())),
+        conditions(case, &command.seen()),
+    ]);
+    match reader {
+        Reader::Owner => keys,
+        Reader::Other => command_without_secrets(keys, command),
+    }
 }
 
 /// Everything that stands in the way of a plan, as codes and sentences, in the order of the gates.
@@ -137,7 +196,7 @@ fn of_case(case: &countersign_core::request::Classified) -> Keys {
     let targets: Vec<_> = targets.map(|(kind, name, access)| (kind, secrets.hidden_in(&name), access)).collect();
     HashMap::from([
         ("id", text(&request.id().to_string())),
-        ("command", text(&crate::approve::words::command(&action.argv, secrets))),
+        ("command", text(&words::command(&action.argv, secrets))),
         ("argv", Variant::from(hidden(action.argv.words()))),
         ("cwd", text(&secrets.hidden_in(action.cwd.as_str()))),
         ("env", Variant::from(hidden(&named(&action.env)))),
@@ -150,30 +209,70 @@ fn of_case(case: &countersign_core::request::Classified) -> Keys {
     ])
 }
 
-/// What `Result` answers when something ran.
-pub(super) fn ran(ticket: &Ticket, ran: &Ran, said: &Receipt, reader: Reader) -> Keys {
-    let secrets = ticket.case.request().secrets();
-    let Outcome { ended, duration_us, cpu_us, peak_kib, started, .. } = &ran.outcome;
-    let mut keys = HashMap::from([
+/// What `Result` answers when something ran: of a bundle how the step ended that decided it, and every step.
+pub(super) fn over(ticket: &Ticket, end: &End, reader: Reader) -> Keys {
+    let secrets = ticket.request().secrets();
+    let mut keys = match &ticket.bundle {
+        None => ended(end, secrets),
+        Some(bundle) => {
+            let each = |command: &Command| command.end().map(|end| step_ended(command, end));
+            let mut keys: Keys = of_end(end).into_iter().collect();
+            keys.insert("bundle", text(&json(bundle)));
+            keys.insert("steps", Variant::from(ticket.commands.iter().filter_map(each).collect::<Vec<_>>()));
+            keys
+        }
+    };
+    keys.extend([
         ("id", text(&ticket.id().to_string())),
         ("digest", text(&ticket.digest.to_string())),
         ("fingerprint", text(&ticket.digest.fingerprint())),
-        ("tier", text(ticket.plan.tier.name())),
+        ("tier", text(ticket.tier().name())),
         ("verdict", text(&word(&ticket.judgement))),
-        ("code", text(said.code.map_or("", countersign_core::code::Code::name))),
-        ("sentence", text(&said.sentence)),
-        ("ended", text(ended_word(ended))),
-        ("started", Variant::from(started.millis())),
-        ("duration_us", Variant::from(*duration_us)),
-        ("cpu_us", Variant::from(*cpu_us)),
-        ("peak_kib", Variant::from(*peak_kib)),
-        ("stdout", Variant::from(preview(&ran.output.stdout, secrets))),
-        ("stderr", Variant::from(preview(&ran.output.stderr, secrets))),
-        ("receipt", text(&reader.receipt(ticket, said))),
+        ("receipt", text(&reader.receipt(ticket))),
     ]);
-    keys.extend(status(ended));
-    keys.extend(stream(["stdout_sha256", "stdout_length", "stdout_truncated"], &ran.output.stdout.stream));
-    keys.extend(stream(["stderr_sha256", "stderr_length", "stderr_truncated"], &ran.output.stderr.stream));
+    keys
+}
+
+fn step_ended(command: &Command, end: &End) -> Keys {
+    let secrets = command.case.request().secrets();
+    let mut keys = ended(end, secrets);
+    keys.extend([
+        ("id", text(&command.id().to_string())),
+        ("command", text(&words::command(argv(command), secrets))),
+        ("digest", text(&command.digest.to_string())),
+        ("fingerprint", text(&command.digest.fingerprint())),
+        ("tier", text(command.plan.tier.name())),
+    ]);
+    keys
+}
+
+/// Code, sentence and, if it ran, how it ended.
+fn of_end(end: &End) -> Vec<(&'static str, Variant<'static>)> {
+    let Receipt { code, sentence, ended, .. } = &end.receipt;
+    let mut keys = vec![("code", text(code.map_or("", Code::name))), ("sentence", text(sentence))];
+    if let Some(ended) = ended {
+        keys.push(("ended", text(ended_word(ended))));
+        keys.extend(status(ended));
+    }
+    keys
+}
+
+/// How a command ended, and what it wrote and used if it ran.
+fn ended(end: &End, secrets: &Secrets) -> Keys {
+    let mut keys: Keys = of_end(end).into_iter().collect();
+    if let Ok(Ran { outcome, output }) = &end.result {
+        let Outcome { duration_us, cpu_us, peak_kib, started, .. } = outcome;
+        keys.extend([
+            ("started", Variant::from(started.millis())),
+            ("duration_us", Variant::from(*duration_us)),
+            ("cpu_us", Variant::from(*cpu_us)),
+            ("peak_kib", Variant::from(*peak_kib)),
+            ("stdout", Variant::from(preview(&output.stdout, secrets))),
+            ("stderr", Variant::from(preview(&output.stderr, secrets))),
+        ]);
+        keys.extend(stream(["stdout_sha256", "stdout_length", "stdout_truncated"], &output.stdout.stream));
+        keys.extend(stream(["stderr_sha256", "stderr_length", "stderr_truncated"], &output.stderr.stream));
+    }
     keys
 }
 

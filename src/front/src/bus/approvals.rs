@@ -57,7 +57,7 @@ impl Approvals {
 
 impl Approvals {
     fn say(&self, ticket: &Ticket, caller: &Caller) -> Keys {
-        answers::ticket(ticket, &self.0.pipeline.may_touch(ticket), Reader::of(caller, ticket))
+        answers::ticket(ticket, |command| self.0.pipeline.may_touch(command), Reader::of(caller, ticket))
     }
 
     /// The waiting request of this id, if it is what the administrator saw. Who names no digest must see it in the

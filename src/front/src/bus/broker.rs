@@ -16,7 +16,7 @@ use super::error::Result;
 use super::hall::{Hall, dialog_of};
 use super::request::Request;
 use crate::approve::Dialog;
-use crate::ask::Ask;
+use crate::ask::Asks;
 use crate::clock;
 use crate::control;
 use crate::lifecycle::StopCall;
@@ -31,9 +31,12 @@ impl Broker {
     #[zbus(out_args("plan"))]
     async fn plan(&self, request: Dictionary, #[zbus(header)] header: Header<'_>) -> Result<Keys> {
         let call = self.0.enter(&header).await?;
-        let ask = self.ask(&call.caller, request).await?;
-        let all = ask.all;
-        let shown = self.0.pipeline.plan(&call.caller, ask).await?;
+        let asks = self.asks(&call.caller, request).await?;
+        let all = asks.first.all;
+        if asks.is_several() {
+            return Ok(answers::shown_steps(&self.0.pipeline.plan_steps(&call.caller, asks).await?, all));
+        }
+        let shown = self.0.pipeline.plan(&call.caller, asks.first).await?;
         let mut keys = answers::shown(&shown);
         keys.extend(all.then(|| answers::against(&shown)));
         Ok(keys)
@@ -47,8 +50,8 @@ impl Broker {
         #[zbus(object_server)] server: &ObjectServer,
     ) -> Result<OwnedObjectPath> {
         let call = self.0.enter(&header).await?;
-        let ask = self.ask(&call.caller, request).await?;
-        if ask.all {
+        let asks = self.asks(&call.caller, request).await?;
+        if asks.first.all {
             let failure = Failure::new(Code::InvalidRequest, "The key all is for a plan: leave it out.");
             return Err(self.0.pipeline.reject(&call.caller, failure).await.into());
         }
@@ -56,7 +59,7 @@ impl Broker {
             Dialog::Allowed => Some(self.0.person(&header, &call.caller)?),
             Dialog::Never => None,
         };
-        let ticket = self.0.pipeline.submit(&call.caller, ask, person).await?;
+        let ticket = self.0.pipeline.submit(&call.caller, asks, person).await?;
         // A caller that left meanwhile was told of before there was a ticket to end.
         if self.0.identities.presence(&call.caller.bus_name).is_none() {
             self.0.pipeline.departed(&call.caller.bus_name);
@@ -132,16 +135,16 @@ impl Broker {
 impl Broker {
     /// Makes the ask; one that is not well-formed is refused and recorded like every other. Looking at descriptors
     /// may take its time, and then not in the way of others.
-    async fn ask(&self, caller: &Caller, request: Dictionary) -> Result<Ask, Failure> {
+    async fn asks(&self, caller: &Caller, request: Dictionary) -> Result<Asks, Failure> {
         let made = if request.has_files() {
-            let looked = tokio::task::spawn_blocking(|| request.into_ask()).await;
+            let looked = tokio::task::spawn_blocking(|| request.into_asks()).await;
             looked
                 .unwrap_or_else(|_| Err(Failure::new(Code::Internal, "The request could not be looked at: try again.")))
         } else {
-            request.into_ask()
+            request.into_asks()
         };
         match made {
-            Ok(ask) => Ok(ask),
+            Ok(asks) => Ok(asks),
             Err(failure) => Err(self.0.pipeline.reject(caller, failure).await),
         }
     }

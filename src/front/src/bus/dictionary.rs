@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::os::fd::OwnedFd;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use countersign_core::bundle::MOST;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use zbus::{Signature, Type};
 
 /// The most elements of an array.
@@ -33,7 +34,16 @@ pub(super) enum Value {
     Truth(bool),
     /// `h`
     File(OwnedFd),
+    /// `aa{sv}`
+    Steps(Vec<Step>),
 }
+
+/// The dictionary of one step of a bundle, in which there are no steps.
+#[derive(Debug)]
+pub(super) struct Step(pub(super) BTreeMap<String, Value>);
+
+/// Values by their keys, or what is wrong with them.
+pub(super) type Values = Result<BTreeMap<String, Value>, Malformed>;
 
 /// What is wrong with a dictionary before its content is looked at.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,18 +65,36 @@ pub(super) enum Malformed {
 /// The argument of `Plan` and `Submit`. What is wrong with it is told by the broker, not by the bus library.
 #[derive(Debug, Type)]
 #[zbus(signature = "a{sv}")]
-pub(crate) struct Dictionary(pub(super) Result<BTreeMap<String, Value>, Malformed>);
+pub(crate) struct Dictionary(pub(super) Values);
 
 impl<'de> Deserialize<'de> for Dictionary {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Keys).map(Self)
+        deserializer.deserialize_map(Keys(Nested::Allowed)).map(Self)
     }
 }
 
-struct Keys;
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Reading stopped inside of it, so nothing behind it can be read either.
+        deserializer.deserialize_map(Keys(Nested::Forbidden))?.map(Self).map_err(Error::custom)
+    }
+}
+
+impl Type for Step {
+    const SIGNATURE: &'static Signature = Dictionary::SIGNATURE;
+}
+
+/// Whether a dictionary may hold others, so that none is read deeper than a request goes.
+#[derive(Debug, Clone, Copy)]
+enum Nested {
+    Allowed,
+    Forbidden,
+}
+
+struct Keys(Nested);
 
 impl<'de> Visitor<'de> for Keys {
-    type Value = Result<BTreeMap<String, Value>, Malformed>;
+    type Value = Values;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a dictionary")
@@ -80,7 +108,7 @@ impl<'de> Visitor<'de> for Keys {
                 Ok(None) => return Ok(Ok(values)),
                 Err(_) => return Ok(Err(Malformed::Unreadable)),
             };
-            let Ok(value) = map.next_value::<Value>() else { return Ok(Err(Malformed::Value(plain(key)))) };
+            let Ok(value) = map.next_value_seed(OneValue(self.0)) else { return Ok(Err(Malformed::Value(plain(key)))) };
             if values.len() >= MAX_KEYS {
                 return Ok(Err(Malformed::TooMany));
             }
@@ -96,18 +124,16 @@ pub(super) fn plain(key: &str) -> String {
     key.chars().take(MAX_SHOWN).map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '?' }).collect()
 }
 
-impl Type for Value {
-    const SIGNATURE: &'static Signature = &Signature::Variant;
-}
+struct OneValue(Nested);
 
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+impl<'de> DeserializeSeed<'de> for OneValue {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         // The form in which zbus reads a variant: its signature, then its value.
-        deserializer.deserialize_struct("Variant", &["signature", "value"], OneValue)
+        deserializer.deserialize_struct("Variant", &["signature", "value"], self)
     }
 }
-
-struct OneValue;
 
 impl<'de> Visitor<'de> for OneValue {
     type Value = Value;
@@ -127,6 +153,10 @@ impl<'de> Visitor<'de> for OneValue {
             "u" => parts.next_element::<u32>()?.map(|number| Value::Number(number.into())),
             "b" => parts.next_element()?.map(Value::Truth),
             "h" => parts.next_element::<zbus::OwnedFd>()?.map(|fd| Value::File(fd.into())),
+            "aa{sv}" => match self.0 {
+                Nested::Allowed => parts.next_element::<Steps>()?.map(|Steps(steps)| Value::Steps(steps)),
+                Nested::Forbidden => return Err(Error::custom("a step has no steps")),
+            },
             _ => return Err(Error::custom("no request has such a value")),
         }
         .ok_or_else(none)
@@ -152,6 +182,31 @@ impl<'de> Deserialize<'de> for Texts {
                     texts.push(text);
                 }
                 Ok(Texts(texts))
+            }
+        }
+        deserializer.deserialize_seq(Elements)
+    }
+}
+
+struct Steps(Vec<Step>);
+
+impl<'de> Deserialize<'de> for Steps {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Elements;
+        impl<'de> Visitor<'de> for Elements {
+            type Value = Steps;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "at most {MOST} steps")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Steps, A::Error> {
+                let mut steps = Vec::new();
+                while let Some(step) = elements.next_element()? {
+                    if steps.len() >= MOST {
+                        return Err(Error::invalid_length(steps.len(), &self));
+                    }
+                    steps.push(step);
+                }
+                Ok(Steps(steps))
             }
         }
         deserializer.deserialize_seq(Elements)

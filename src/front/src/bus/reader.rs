@@ -5,12 +5,12 @@
 
 use countersign_core::caller::Caller;
 use countersign_core::environment::Environment;
-use countersign_core::receipt::Receipt;
 use countersign_core::redact::Secrets;
+use countersign_core::request::Request;
 use zbus::Variant;
 
 use super::answers::{Keys, json, target, text};
-use crate::tickets::Ticket;
+use crate::tickets::{Command, Ticket};
 
 /// Who reads an answer about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,47 +27,57 @@ impl Reader {
         if caller.uid == ticket.owner() { Self::Owner } else { Self::Other }
     }
 
-    /// What this reader is given of a receipt.
-    pub(super) fn receipt(self, ticket: &Ticket, receipt: &Receipt) -> String {
-        match self {
-            Self::Owner => json(receipt),
-            Self::Other if is_whole(ticket) => json(receipt),
-            Self::Other => String::new(),
-        }
+    /// What this reader is given of the receipt, as JSON, that of a bundle with every step's; empty until the end.
+    pub(super) fn receipt(self, ticket: &Ticket) -> String {
+        let single = || ticket.end().map(|end| json(&end.receipt));
+        let receipt = || ticket.bundle.as_ref().map_or_else(single, |_| ticket.bundle_receipt().as_ref().map(json));
+        let given = match self {
+            Self::Owner => true,
+            Self::Other => ticket.commands.iter().all(is_whole),
+        };
+        given.then(receipt).flatten().unwrap_or_default()
     }
 }
 
-/// An answer about a request without secrets of its owner's.
-pub(super) fn without_secrets(mut keys: Keys, ticket: &Ticket) -> Keys {
-    let (request, action) = (ticket.case.request(), &ticket.plan.action);
-    let (secrets, caller) = (request.secrets(), request.caller());
-    let targets = ticket.case.targets().iter().map(target);
+/// What is said of a command without secrets of its owner's.
+pub(super) fn command_without_secrets(mut keys: Keys, command: &Command) -> Keys {
+    let (secrets, action) = (command.case.request().secrets(), &command.plan.action);
+    let targets = command.case.targets().iter().map(target);
     let targets: Vec<_> = targets.map(|(kind, name, access)| (kind, secrets.text(&name), access)).collect();
     let clean = |value: &str| text(&secrets.text(value));
-    let claim = |claim: &Option<String>| clean(claim.as_deref().unwrap_or_default());
     keys.extend([
         ("argv", Variant::from(secrets.words(action.argv.words()))),
         ("env", Variant::from(shown(&action.env, secrets))),
         ("cwd", clean(action.cwd.as_str())),
         ("targets", Variant::from(targets)),
+        ("executable", clean(command.plan.pinned.executable.path.as_str())),
+    ]);
+    if !is_whole(command) {
+        keys.extend([("plan", text("")), ("stdin_sha256", text(""))]);
+    }
+    keys
+}
+
+/// What is said of who asks, and what is claimed, without secrets of the owner's.
+pub(super) fn claims_without_secrets(mut keys: Keys, request: &Request) -> Keys {
+    let (secrets, caller) = (request.secrets(), request.caller());
+    let clean = |value: &str| text(&secrets.text(value));
+    let claim = |claim: &Option<String>| clean(claim.as_deref().unwrap_or_default());
+    keys.extend([
         ("agent", claim(&request.claims().agent)),
         ("reason", claim(&request.claims().reason)),
         ("user", clean(&caller.user)),
         ("exe", claim(&caller.exe)),
         ("unit", claim(&caller.unit)),
         ("session", claim(&caller.session)),
-        ("executable", clean(ticket.plan.pinned.executable.path.as_str())),
     ]);
-    if !is_whole(ticket) {
-        keys.extend([("plan", text("")), ("receipt", text("")), ("stdin_sha256", text(""))]);
-    }
     keys
 }
 
 /// Whether others may see every word of the plan. What standard input is known to hide cannot be looked through, and its
 /// hash would say whether a guess is right.
-fn is_whole(ticket: &Ticket) -> bool {
-    let (secrets, plan) = (ticket.case.request().secrets(), &ticket.plan);
+fn is_whole(command: &Command) -> bool {
+    let (secrets, plan) = (command.case.request().secrets(), &command.plan);
     let (action, pinned) = (&plan.action, &plan.pinned);
     let mut texts = vec![action.cwd.as_str(), pinned.cwd.path.as_str(), pinned.executable.path.as_str()];
     texts.extend(pinned.interpreter.iter().map(|interpreter| interpreter.file.path.as_str()));

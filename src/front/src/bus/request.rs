@@ -13,7 +13,7 @@ use super::error::Result;
 use super::hall::Hall;
 use super::reader::Reader;
 use crate::control::mark_tainted;
-use crate::tickets::{Phase, Ticket, Withdrawal};
+use crate::tickets::{Command, Phase, Ticket, Withdrawal};
 
 /// A request's object. It goes when the ticket goes.
 pub(super) struct Request {
@@ -64,13 +64,14 @@ impl Request {
             () = left => None,
         };
         let end = end.ok_or_else(|| Failure::new(Code::Cancelled, "You left before the request was over."))?;
+        let ran = |command: &Command| command.end().is_some_and(|end| end.result.is_ok());
         match &end.result {
-            Ok(ran) => {
+            Err(failure) if !self.ticket.commands.iter().any(ran) => Err(failure.clone().into()),
+            Ok(_) | Err(_) => {
                 // Whoever collects the output has read it, be it the owner long after or somebody who may inspect.
                 mark_tainted(&self.hall.pipeline, &call.caller, "it collected output").await?;
-                Ok(answers::ran(&self.ticket, ran, &end.receipt, Reader::of(&call.caller, &self.ticket)))
+                Ok(answers::over(&self.ticket, end, Reader::of(&call.caller, &self.ticket)))
             }
-            Err(failure) => Err(failure.clone().into()),
         }
     }
 
@@ -95,7 +96,7 @@ impl Request {
     #[zbus(property(emits_changed_signal = "const"))]
     async fn tier(&self, #[zbus(header)] header: Option<Header<'_>>) -> Result<String> {
         self.see(header).await?;
-        Ok(self.ticket.plan.tier.name().to_owned())
+        Ok(self.ticket.tier().name().to_owned())
     }
 
     #[zbus(property(emits_changed_signal = "const"))]
@@ -113,14 +114,13 @@ impl Request {
     #[zbus(property(emits_changed_signal = "const"))]
     async fn expires(&self, #[zbus(header)] header: Option<Header<'_>>) -> Result<u64> {
         self.see(header).await?;
-        Ok(self.ticket.plan.expires.millis())
+        Ok(self.ticket.expires().millis())
     }
 
     /// JSON; empty until the end.
     #[zbus(property(emits_changed_signal = "false"))]
     async fn receipt(&self, #[zbus(header)] header: Option<Header<'_>>) -> Result<String> {
-        let reader = self.see(header).await?;
-        Ok(self.ticket.end().map(|end| reader.receipt(&self.ticket, &end.receipt)).unwrap_or_default())
+        Ok(self.see(header).await?.receipt(&self.ticket))
     }
 
     /// Everybody hears it, so it says nothing of the content.

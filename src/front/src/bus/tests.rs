@@ -181,6 +181,42 @@ async fn every_failure_has_its_name_on_the_bus() {
     assert_eq!(unknown.unwrap_err(), "NoSuchRequest");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_is_one_request_with_every_step_in_its_answers() {
+    let town = Town::new().await;
+    let client = town.client().await;
+    let bundle = |lines: &[&[&'static str]]| {
+        HashMap::from([("steps", Variant::from(lines.iter().map(|words| asked(words)).collect::<Vec<_>>()))])
+    };
+    let steps = |answered: &Answered| -> Vec<Answered> { answered["steps"].try_clone().unwrap().try_into().unwrap() };
+    let two = bundle(&[&["echo", "one"], &["echo", "two"]]);
+    let plan: Answered = client.call(OBJECT, NAME, "Plan", &two).await.unwrap();
+    assert_eq!((text(&plan, "verdict").as_str(), steps(&plan).len()), ("allow", 2));
+    let request: OwnedObjectPath = client.call(OBJECT, NAME, "Submit", &two).await.unwrap();
+    let result = client.result(&request).await.unwrap();
+    assert_eq!((text(&result, "ended").as_str(), result["status"].downcast_ref::<i32>().unwrap()), ("exited", 0));
+    let previews: Vec<Vec<u8>> =
+        steps(&result).iter().map(|step| step["stdout"].try_clone().unwrap().try_into().unwrap()).collect();
+    assert_eq!(previews, [b"one", b"two"]);
+    let receipt: countersign_core::receipt::BundleReceipt = serde_json::from_str(&text(&result, "receipt")).unwrap();
+    assert_eq!(
+        (receipt.bundle.digest().unwrap(), receipt.digest.to_string()),
+        (receipt.digest, text(&result, "digest"))
+    );
+    let held = bundle(&[&["echo", "one"], &["change", "password=hunter2"]]);
+    let request: OwnedObjectPath = client.call(OBJECT, NAME, "Submit", &held).await.unwrap();
+    let id = request.as_str().rsplit('/').next().unwrap().to_owned();
+    let shown: Answered = client.call(OBJECT, "org.countersign.Broker1.Approvals", "Show", &id).await.unwrap();
+    assert_eq!((text(&shown, "tier").as_str(), text(&shown, "phase").as_str()), ("T2", "waiting"));
+    assert_eq!(text(&shown, "command"), "2 steps: echo one; change 'password=[REDACTED]'");
+    assert_eq!(steps(&shown).iter().map(|step| text(step, "tier")).collect::<Vec<_>>(), ["T0", "T2"]);
+    let denied: Result<OwnedObjectPath, _> =
+        client.call(OBJECT, NAME, "Submit", &bundle(&[&["echo"], &["destroy"]])).await;
+    assert_eq!(denied.unwrap_err(), "ModeCeiling");
+    let one: Result<OwnedObjectPath, _> = client.call(OBJECT, NAME, "Submit", &bundle(&[&["echo"]])).await;
+    assert_eq!(one.unwrap_err(), "InvalidRequest");
+}
+
 /// The codes of what stands in the way of a plan, if the answer says so at all.
 fn against(answered: &Answered) -> Option<Vec<String>> {
     let all: Vec<(String, String)> = answered.get("against")?.try_clone().unwrap().try_into().unwrap();

@@ -51,6 +51,11 @@ impl Sim {
         self.end(id, Ended::Exited(0));
     }
 
+    /// The job of this request exits with status 1, if it still runs.
+    pub(crate) fn fail(&self, id: RequestId) {
+        self.end(id, Ended::Exited(1));
+    }
+
     /// Every job is gone and nobody says how.
     pub(crate) fn die(&self) {
         lock(&self.jobs).clear();

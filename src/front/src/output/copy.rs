@@ -63,6 +63,16 @@ impl Sink {
     }
 }
 
+impl Sink {
+    /// The same place once more, for the next step of a bundle.
+    ///
+    /// # Errors
+    /// There is no descriptor left.
+    pub(crate) fn again(&self) -> io::Result<Self> {
+        self.0.try_clone().map(Self)
+    }
+}
+
 /// A copying thread, from the outside.
 pub(super) struct Copy {
     chunks: Sender<Vec<u8>>,

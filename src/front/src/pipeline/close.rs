@@ -3,7 +3,7 @@
 use countersign_core::approval::Approver;
 use countersign_core::code::{Code, Failure};
 use countersign_core::outcome::{Ended, Outcome};
-use countersign_core::policy::memory::Refuser;
+use countersign_core::policy::memory::{Refuser, is_refused};
 use countersign_core::receipt::{Receipt, Recorded};
 use countersign_core::record::Draft;
 
@@ -11,53 +11,57 @@ use super::Pipeline;
 use crate::approve::queue::NotApproved;
 use crate::clock;
 use crate::output::Output;
-use crate::tickets::{End, Ran, Ticket};
+use crate::tickets::{Command, End, Ran, Ticket};
 
 impl Pipeline {
     /// Nothing ran: one record, one receipt.
-    pub(super) async fn close(&self, ticket: &Ticket, not_approved: NotApproved) -> End {
-        self.close_approved(ticket, not_approved, Vec::new()).await
+    pub(super) async fn close(&self, ticket: &Ticket, command: &Command, not_approved: NotApproved) -> End {
+        self.close_approved(ticket, command, not_approved, Vec::new()).await
     }
 
     /// The same for what these people had approved.
     pub(super) async fn close_approved(
         &self,
         ticket: &Ticket,
+        command: &Command,
         not_approved: NotApproved,
         approvers: Vec<Approver>,
     ) -> End {
         let NotApproved { failure, refuser } = not_approved;
         let stamp = self.ledger.stamp(&self.policy());
-        let draft = Draft::finished(&stamp, &ticket.case)
-            .with_plan(ticket.digest, &ticket.plan.pinned)
+        let draft = Draft::finished(&stamp, &command.case)
+            .with_plan(command.digest, &command.plan.pinned)
             .with_verdict(ticket.judgement)
             .with_taint(self.latches.of(ticket.owner()))
-            .with_conditions(&ticket.seen())
+            .with_conditions(&command.seen())
             .with_failure(&failure);
+        let draft = command.place.iter().fold(draft, Draft::with_step);
         let draft = refuser.into_iter().fold(draft, Draft::with_refuser);
         let draft = approvers.iter().cloned().fold(draft, Draft::with_approver);
-        if failure.code == Code::Refused {
+        if is_refused(draft.record()) {
             self.silence.note(ticket.owner(), draft.record(), Refuser::Human);
         }
         // The request is over either way; a log that cannot be written makes the state amber.
         let audit = self.ledger.write(draft).await.ok();
-        End { receipt: not_run(ticket, &failure, approvers, audit), result: Err(failure) }
+        End { receipt: not_run(ticket, command, &failure, approvers, audit), result: Err(failure) }
     }
 }
 
 /// The receipt of a request that did not run.
 pub(super) fn not_run(
     ticket: &Ticket,
+    command: &Command,
     failure: &Failure,
     approvers: Vec<Approver>,
     audit: Option<Recorded>,
 ) -> Receipt {
-    Receipt { code: Some(failure.code), sentence: failure.sentence.clone(), approvers, audit, ..blank(ticket) }
+    Receipt { code: Some(failure.code), sentence: failure.sentence.clone(), approvers, audit, ..blank(ticket, command) }
 }
 
 /// The receipt of a request that ran, and what its caller is answered; the failure is why it did not end as asked.
 pub(super) fn ran(
     ticket: &Ticket,
+    command: &Command,
     (outcome, output): (Outcome, Output),
     failure: Option<Failure>,
     approvers: Vec<Approver>,
@@ -73,7 +77,7 @@ pub(super) fn ran(
         stderr: Some(output.stderr.stream.clone()),
         started: Some(outcome.started),
         audit,
-        ..blank(ticket)
+        ..blank(ticket, command)
     };
     let never_began = matches!(outcome.ended, Ended::NotConfined { .. } | Ended::Interrupted);
     let result = match failure {
@@ -83,17 +87,17 @@ pub(super) fn ran(
     End { result, receipt }
 }
 
-fn blank(ticket: &Ticket) -> Receipt {
+fn blank(ticket: &Ticket, command: &Command) -> Receipt {
     Receipt {
-        id: ticket.id(),
-        salt: ticket.case.request().salt(),
-        digest: Some(ticket.digest),
-        fingerprint: Some(ticket.digest.fingerprint()),
-        plan: Some(Box::new(ticket.plan.clone())),
+        id: command.id(),
+        salt: command.case.request().salt(),
+        digest: Some(command.digest),
+        fingerprint: Some(command.digest.fingerprint()),
+        plan: Some(Box::new(command.plan.clone())),
         verdict: ticket.judgement,
         code: None,
         sentence: String::new(),
-        rules: ticket.case.classification().rules.clone(),
+        rules: command.case.classification().rules.clone(),
         approvers: Vec::new(),
         enforced: Vec::new(),
         ended: None,

@@ -9,24 +9,24 @@ use countersign_core::digest::Digest;
 use countersign_core::plan::{Circumstances, Plan};
 use countersign_core::policy::budget::{Charge, Limits};
 use countersign_core::policy::memory::{Deed, Refuser};
-use countersign_core::policy::{Case, Facts, Policy, Verdict, judge, refusals};
+use countersign_core::policy::{Case, Facts, Policy, Taint, Verdict, judge, refusals};
 use countersign_core::record::{Draft, Judgement, Stamp};
 use countersign_core::request::{Classified, Request};
 use countersign_core::tier::Tier;
+use countersign_core::time::Moment;
 
 use super::Pipeline;
 use crate::ask::{Ask, DirectoryId, invalid};
-use crate::budget::Held;
 use crate::clock;
 use crate::silence::{RECORD_EVERY, no_answer};
 
 /// A request with its verdict, which is to allow it or to hold it.
 pub(super) struct Considered {
-    case: Classified,
-    verdict: Verdict,
-    tier: Tier,
-    limits: Limits,
-    seen: Vec<Seen>,
+    pub(super) case: Classified,
+    pub(super) verdict: Verdict,
+    pub(super) tier: Tier,
+    pub(super) limits: Limits,
+    pub(super) seen: Vec<Seen>,
 }
 
 /// A request and what was found about it.
@@ -37,8 +37,8 @@ struct Found {
 
 /// An ending before there was a ticket, with its one record, unless silence was recorded a moment ago.
 pub(super) struct Ending {
-    draft: Option<Draft>,
-    failure: Failure,
+    pub(super) draft: Option<Draft>,
+    pub(super) failure: Failure,
 }
 
 /// Everything that would happen.
@@ -69,13 +69,9 @@ impl Shown {
 }
 
 impl Considered {
-    pub(super) fn into_parts(self) -> (Classified, Verdict, Vec<Seen>) {
-        (self.case, self.verdict, self.seen)
-    }
-
-    /// What it costs to take it in.
-    pub(super) const fn charge(&self) -> Charge {
-        Charge::request(self.tier, matches!(self.verdict, Verdict::Hold(_)))
+    /// Whether a human must decide.
+    pub(super) const fn is_held(&self) -> bool {
+        matches!(self.verdict, Verdict::Hold(_))
     }
 
     /// The ending of this request for that reason.
@@ -92,14 +88,15 @@ impl Pipeline {
         Ending { draft: Some(Draft::rejected(&self.ledger.stamp(policy), caller, &failure)), failure }
     }
 
-    /// Bounds, request, run state, classify, judge.
+    /// Bounds, request, run state, classify, judge; one request, for a caller that may have read this much.
     pub(super) fn consider(
         self: &Arc<Self>,
         policy: &Policy,
         caller: &Caller,
         ask: &Ask,
+        taint: Taint,
     ) -> Result<Considered, Box<Ending>> {
-        let Found { case, facts } = self.find(policy, caller, ask)?;
+        let Found { case, facts } = self.find(policy, caller, ask, taint)?;
         let verdict = judge(&Case::of(policy, &case, &facts));
         let tier = match &verdict {
             Verdict::Allow(_, tier) => *tier,
@@ -110,7 +107,7 @@ impl Pipeline {
     }
 
     /// What is asked as a request, and the facts of the moment.
-    fn find(&self, policy: &Policy, caller: &Caller, ask: &Ask) -> Result<Found, Box<Ending>> {
+    fn find(&self, policy: &Policy, caller: &Caller, ask: &Ask, taint: Taint) -> Result<Found, Box<Ending>> {
         let rejected = |failure: Failure| Box::new(self.rejected(policy, caller, failure));
         self.standing.admits().map_err(rejected)?;
         let id = clock::new_id().map_err(rejected)?;
@@ -126,7 +123,7 @@ impl Pipeline {
         let deed = || Deed::of(Draft::finished(&self.ledger.stamp(policy), &case).record());
         let facts = Facts {
             state: self.standing.state(),
-            taint: self.latches.of(caller.uid),
+            taint,
             grant: policy.grants().of(caller),
             memory: self.silence.towards(caller.uid, deed),
         };
@@ -173,34 +170,20 @@ impl Pipeline {
         true
     }
 
-    /// Budget, conditions, pin, draw: what it costs is taken only when all of them are well.
-    pub(super) async fn take_in(
-        &self,
-        policy: &Policy,
-        considered: &mut Considered,
-        directory: Option<DirectoryId>,
-    ) -> Result<((Plan, Digest), Held), Failure> {
-        let (uid, charge) = (considered.case.request().caller().uid, considered.charge());
-        let mut held = self.budgets.reserve(uid, &considered.limits, charge)?;
-        self.conditions_hold(considered).await?;
-        let drawn = self.draw(policy, considered, directory).await?;
-        held.spend(charge.counted(), charge.counted());
-        Ok((drawn, held))
-    }
-
     /// Whether the machine is as the rules ask.
-    async fn conditions_hold(&self, considered: &mut Considered) -> Result<(), Failure> {
+    pub(super) async fn conditions_hold(&self, considered: &mut Considered) -> Result<(), Failure> {
         let looked = self.conditions.before(&considered.case.classification().needs, considered.tier).await;
         considered.seen = looked.seen;
         looked.against.into_iter().next().map_or(Ok(()), Err)
     }
 
-    /// Pin, draw.
-    async fn draw(
+    /// Pin, draw; void from that moment on.
+    pub(super) async fn draw(
         &self,
         policy: &Policy,
         considered: &Considered,
         directory: Option<DirectoryId>,
+        expires: Moment,
     ) -> Result<(Plan, Digest), Failure> {
         let (tier, request, case) = (considered.tier, considered.case.request(), &considered.case);
         let pinned = self.launcher.pin(request.id(), &request.action().argv, &request.action().cwd).await?;
@@ -214,7 +197,6 @@ impl Pipeline {
         let profile_digest =
             policy.profiles().get(case.profile()).and_then(|profile| profile.digest().ok()).ok_or_else(unknown)?;
         let settings = policy.settings();
-        let expires = clock::now().after(settings.expiry());
         let circumstances =
             Circumstances { pinned, profile_digest, tier, ruleset: policy.ruleset(), mode: settings.mode, expires };
         Plan::draw(case, circumstances).map_err(|error| invalid(&error))
@@ -226,8 +208,9 @@ impl Pipeline {
         policy: &Arc<Policy>,
         caller: &Caller,
         ask: &Ask,
+        (taint, expires): (Taint, Moment),
     ) -> Result<Shown, Box<Ending>> {
-        let Found { case, facts } = self.find(policy, caller, ask)?;
+        let Found { case, facts } = self.find(policy, caller, ask, taint)?;
         let judged = Case::of(policy, &case, &facts);
         let (verdict, limits) = (judge(&judged), limits(&facts));
         let mut against: Vec<Failure> = refusals(&judged).into_iter().map(|refused| refused.failure).collect();
@@ -246,15 +229,16 @@ impl Pipeline {
             }
         };
         let mut considered = Considered { case, verdict, tier, limits, seen: vec![] };
-        against.extend(self.budgets.against(caller.uid, &considered.limits, &considered.charge()));
+        let charge = Charge::request(tier, considered.is_held());
+        against.extend(self.budgets.against(caller.uid, &considered.limits, &charge));
         let looked = self.conditions.before(&considered.case.classification().needs, tier).await;
         considered.seen = looked.seen;
         against.extend(looked.against);
-        against.extend(matches!(considered.verdict, Verdict::Hold(_)).then(|| needs_approval(tier)));
-        let drawn = self.draw(policy, &considered, ask.directory).await;
+        against.extend(considered.is_held().then(|| needs_approval(tier)));
+        let drawn = self.draw(policy, &considered, ask.directory, expires).await;
         let drawn = drawn.map_err(|failure| Box::new(considered.ending(&self.ledger.stamp(policy), failure)))?;
         let failure = against.first().cloned();
-        let (case, _, conditions) = considered.into_parts();
+        let Considered { case, seen: conditions, .. } = considered;
         Ok(Shown { case, judgement, failure, conditions, against, drawn: Some(drawn), policy: Arc::clone(policy) })
     }
 
@@ -285,7 +269,7 @@ fn hides_what_matters() -> Failure {
     )
 }
 
-fn needs_approval(tier: Tier) -> Failure {
+pub(super) fn needs_approval(tier: Tier) -> Failure {
     Failure::new(
         Code::NeedsApproval,
         format!("This is {tier} ({}) and waits for a human when it is asked for.", tier.word()),

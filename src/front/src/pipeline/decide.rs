@@ -3,59 +3,67 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use countersign_core::approval::{ApprovalKind, Approved, Approver, counts};
+use countersign_core::approval::{Approval, ApprovalKind, Approved, Approver, counts};
 use countersign_core::code::{Code, Failure};
-use countersign_core::policy::{Quorum, Verdict};
+use countersign_core::digest::Digest;
+use countersign_core::plan::Plan;
+use countersign_core::policy::{Allowed, Quorum};
 
 use super::Pipeline;
 use crate::approve::polkit::Person;
 use crate::approve::queue::{self, Answer, NotApproved, latency_ms};
+use crate::approve::words::Words;
 use crate::approve::{Dialog, Humans, Matter, Reply, words};
-use crate::silence::no_answer;
-use crate::tickets::{Event, Ticket};
+use crate::tickets::{Command, Event, Ticket};
+
+/// On whose word something may run.
+pub(super) enum Way {
+    /// The judge allowed each command by the caller's grant.
+    Grant(Vec<Allowed>),
+    /// People must decide on the whole.
+    People,
+}
 
 impl Pipeline {
-    /// Waits for what the verdict asks for.
+    /// Waits for what the verdict asks for: what entitles each command to run once, in order.
     pub(super) async fn approve(
         &self,
         ticket: &Arc<Ticket>,
-        verdict: Verdict,
+        way: Way,
         person: Option<Person>,
-    ) -> Result<Approved, NotApproved> {
-        match verdict {
-            Verdict::Allow(allowed, _) => {
+    ) -> Result<Vec<Approved>, NotApproved> {
+        match way {
+            Way::Grant(allowed) => {
                 // Nobody is to decide on it.
                 ticket.slot.give(Answer::Closed);
                 self.step(ticket, Event::Allow)?;
-                Ok(Approved::by_grant(allowed, ticket.plan.clone(), ticket.digest))
+                Ok(by_grant(ticket, allowed)?)
             }
-            Verdict::Hold(_) => {
+            Way::People => {
                 self.tell(ticket);
                 let quorum = self.policy().settings().quorum;
                 // Where the caller may not decide, a dialog before it would be no use.
-                if let Some(person) = person.filter(|_| quorum.own_counts(ticket.plan.tier)) {
+                if let Some(person) = person.filter(|_| quorum.own_counts(ticket.tier())) {
                     let (humans, ticket) = (Arc::clone(&self.humans), Arc::clone(ticket));
-                    let may_touch = self.may_touch(&ticket);
-                    tokio::spawn(ask_in_place(humans, ticket, person, may_touch, quorum));
+                    let words = words::of(&ticket, |command| self.may_touch(command));
+                    tokio::spawn(ask_in_place(humans, ticket, person, words, quorum));
                 }
                 let withdrawn = async { ticket.withdrawn().await.failure() };
                 let approval =
-                    queue::wait(&ticket.slot, ticket.digest, ticket.asked, ticket.plan.expires, withdrawn).await?;
+                    queue::wait(&ticket.slot, ticket.digest, ticket.asked, ticket.expires(), withdrawn).await?;
                 self.step(ticket, Event::Approve)?;
-                Ok(Approved::by_human(approval, ticket.plan.clone(), ticket.digest)?)
+                Ok(by_human(ticket, approval)?)
             }
-            Verdict::Deny(refused) => Err(refused.failure.into()),
-            Verdict::Silence => Err(no_answer().into()),
         }
     }
 
     /// What the job will be able to touch, in words.
-    pub(crate) fn may_touch(&self, ticket: &Ticket) -> String {
+    pub(crate) fn may_touch(&self, command: &Command) -> String {
         let policy = self.policy();
         policy
             .profiles()
-            .get(&ticket.plan.profile)
-            .map(|profile| profile.may_touch(&ticket.plan.targets))
+            .get(&command.plan.profile)
+            .map(|profile| profile.may_touch(&command.plan.targets))
             .unwrap_or_default()
     }
 
@@ -78,9 +86,9 @@ impl Pipeline {
             ));
         }
         let asked = Instant::now();
-        let words = words::of(ticket, &self.may_touch(ticket));
+        let words = words::of(ticket, |command| self.may_touch(command));
         let over = Box::pin(async { drop(ticket.slot.decided().await) });
-        let reply = self.humans.ask(person, Matter::Queue(ticket.plan.tier), &words, dialog, over).await;
+        let reply = self.humans.ask(person, Matter::Queue(ticket.tier()), &words, dialog, over).await;
         let Reply::Yes(kind) = reply else { return Err(not_decided(reply, ticket)) };
         if seen == Seen::InTheDialog && kind != ApprovalKind::Challenge {
             return Err(Failure::new(
@@ -107,7 +115,7 @@ impl Pipeline {
         asked: Instant,
     ) -> Result<Approver, Failure> {
         let approver = Approver { uid: person.uid(), kind, latency_ms: latency_ms(asked.elapsed()) };
-        counts(&self.policy().settings().quorum, ticket.plan.tier, ticket.owner(), &approver)?;
+        counts(&self.policy().settings().quorum, ticket.tier(), ticket.owner(), &approver)?;
         if ticket.slot.has_yes_of(approver.uid) {
             return Err(Failure::new(
                 Code::AlreadyDecided,
@@ -139,16 +147,35 @@ pub(crate) enum Decision {
     },
 }
 
+fn by_grant(ticket: &Ticket, allowed: Vec<Allowed>) -> Result<Vec<Approved>, Failure> {
+    let Some(bundle) = &ticket.bundle else {
+        let Command { plan, digest, .. } = &ticket.commands.first;
+        return Ok(allowed.into_iter().take(1).map(|one| Approved::by_grant(one, plan.clone(), *digest)).collect());
+    };
+    Approved::steps_by_grant(allowed, bundle, plans(ticket))
+}
+
+fn by_human(ticket: &Ticket, approval: Approval) -> Result<Vec<Approved>, Failure> {
+    let Some(bundle) = &ticket.bundle else {
+        let Command { plan, digest, .. } = &ticket.commands.first;
+        return Approved::by_human(approval, plan.clone(), *digest).map(|one| vec![one]);
+    };
+    Approved::steps_by_human(approval, bundle, plans(ticket))
+}
+
+fn plans(ticket: &Ticket) -> Vec<(Plan, Digest)> {
+    ticket.commands.iter().map(|command| (command.plan.clone(), command.digest)).collect()
+}
+
 /// Where polkit has nobody to ask, the request simply waits on in the queue.
-async fn ask_in_place(humans: Arc<dyn Humans>, ticket: Arc<Ticket>, person: Person, may_touch: String, quorum: Quorum) {
+async fn ask_in_place(humans: Arc<dyn Humans>, ticket: Arc<Ticket>, person: Person, words: Words, quorum: Quorum) {
     let asked = Instant::now();
     let over = Box::pin(async { drop(ticket.slot.decided().await) });
-    let words = words::of(&ticket, &may_touch);
     let no = |sentence: &str| Answer::No { by: person.uid(), sentence: sentence.to_owned() };
-    let answer = match humans.ask(&person, Matter::Approve(ticket.plan.tier), &words, Dialog::Allowed, over).await {
+    let answer = match humans.ask(&person, Matter::Approve(ticket.tier()), &words, Dialog::Allowed, over).await {
         Reply::Yes(kind) => {
             let approver = Approver { uid: person.uid(), kind, latency_ms: latency_ms(asked.elapsed()) };
-            if counts(&quorum, ticket.plan.tier, ticket.owner(), &approver).is_err() {
+            if counts(&quorum, ticket.tier(), ticket.owner(), &approver).is_err() {
                 return;
             }
             Answer::Yes(approver)

@@ -11,6 +11,7 @@ use countersign_core::order::Order;
 use countersign_core::outcome::{Ended, Outcome};
 use countersign_core::policy::budget::Charge;
 use countersign_core::record::Draft;
+use countersign_core::request::RequestId;
 
 use super::{Pipeline, close};
 use crate::ask::Files;
@@ -19,7 +20,7 @@ use crate::conditions::Looked;
 use crate::launch::{Job, JobFiles};
 use crate::output::{self, Capture, Output};
 use crate::standing::Intake;
-use crate::tickets::{End, Event, Ticket, Withdrawal};
+use crate::tickets::{Command, End, Event, Ticket, Withdrawal};
 
 /// How many bytes one MiB has.
 const MIB: u64 = 1_024 * 1_024;
@@ -35,26 +36,33 @@ struct Over {
 
 impl Pipeline {
     /// Runs an order and writes both its records.
-    pub(super) async fn run(&self, ticket: &Ticket, order: Order, mut job: Held, files: Files) -> End {
+    pub(super) async fn run(
+        &self,
+        ticket: &Ticket,
+        command: &Command,
+        order: Order,
+        mut job: Held,
+        files: Files,
+    ) -> End {
         let place = Arc::new(job.split(Charge { jobs: 1, ..Charge::NONE }));
         let approvers = approvers(order.permission());
         let policy = self.policy();
-        let intent = Draft::intent(&self.ledger.stamp(&policy), &ticket.case, &order)
+        let intent = Draft::intent(&self.ledger.stamp(&policy), &command.case, &order)
             .with_taint(self.latches.of(ticket.owner()))
-            .with_conditions(&ticket.seen());
+            .with_conditions(&command.seen());
         if let Err(failure) = self.ledger.write(intent.clone()).await {
-            return self.close_approved(ticket, failure.into(), approvers).await;
+            return self.close_approved(ticket, command, failure.into(), approvers).await;
         }
         // The disk may have taken its time, and who asked, the policy or the broker may be another by now.
         if let Err(failure) = self.still_holds(ticket, &order) {
             let result = intent.result(&self.ledger.stamp(&self.policy())).with_failure(&failure);
             let audit = self.ledger.write(result).await.ok();
-            return End { receipt: close::not_run(ticket, &failure, approvers, audit), result: Err(failure) };
+            return End { receipt: close::not_run(ticket, command, &failure, approvers, audit), result: Err(failure) };
         }
         // Output may reach the caller from the first moment of the job, so the latch is armed before it.
         self.latches.arm(ticket.owner());
         let begun = Instant::now();
-        let over = self.work(ticket, order, files, place).await;
+        let over = self.work(ticket, command, order, files, place).await;
         job.settle(time_of(&over, begun));
         let result = intent.result(&self.ledger.stamp(&policy));
         match over {
@@ -62,13 +70,13 @@ impl Pipeline {
                 if outcome.ended.shows_a_missing_layer() {
                     self.standing.warn();
                 }
-                let drift = self.drift(ticket, &outcome.ended).await;
+                let drift = self.drift(command, &outcome.ended).await;
                 let failure = close::failure_of(&outcome.ended).or(drift.against.into_iter().next());
                 let result = failure.iter().fold(result, Draft::with_failure).with_conditions(&drift.seen);
                 let result = result.with_outcome(&outcome).with_streams(&output.stdout.stream, &output.stderr.stream);
                 // It ran, and that is what is said, also where it could not be written down.
                 let audit = self.ledger.write(result).await.ok();
-                close::ran(ticket, (outcome, output), failure, approvers, audit)
+                close::ran(ticket, command, (outcome, output), failure, approvers, audit)
             }
             Err(failure) => {
                 // Something that the sandbox needs is missing on this machine: reads only, until somebody has looked.
@@ -76,15 +84,15 @@ impl Pipeline {
                     self.standing.warn();
                 }
                 let audit = self.ledger.write(result.with_failure(&failure)).await.ok();
-                End { receipt: close::not_run(ticket, &failure, approvers, audit), result: Err(failure) }
+                End { receipt: close::not_run(ticket, command, &failure, approvers, audit), result: Err(failure) }
             }
         }
     }
 
     /// What the rules expect of the machine after the run. A command that did not end well promised nothing.
-    async fn drift(&self, ticket: &Ticket, ended: &Ended) -> Looked {
+    async fn drift(&self, command: &Command, ended: &Ended) -> Looked {
         match ended {
-            Ended::Exited(0) => self.conditions.after(&ticket.case.classification().needs, ticket.plan.tier).await,
+            Ended::Exited(0) => self.conditions.after(&command.case.classification().needs, command.plan.tier).await,
             Ended::Exited(_)
             | Ended::Signalled(_)
             | Ended::TimedOut
@@ -96,16 +104,23 @@ impl Pipeline {
         }
     }
 
-    async fn work(&self, ticket: &Ticket, order: Order, files: Files, place: Arc<Held>) -> Result<Over, Failure> {
-        let most = self.output_cap(ticket);
+    async fn work(
+        &self,
+        ticket: &Ticket,
+        command: &Command,
+        order: Order,
+        files: Files,
+        place: Arc<Held>,
+    ) -> Result<Over, Failure> {
+        let most = self.output_cap(command);
         let no_pipe =
             |_| Failure::new(Code::LaunchFailed, "There was no pipe for the output: try again when fewer jobs run.");
         let (ends, mut capture) = output::capture(files.sinks, most, &place).map_err(no_pipe)?;
         let files = JobFiles { stdout: ends.stdout, stderr: ends.stderr, stdin: files.stdin };
         let mut job = self.launcher.run(order, files).await?;
-        ticket.step(Event::Start, self.standing.state());
+        command.step(Event::Start, self.standing.state());
         self.tell(ticket);
-        let outcome = self.accompany(ticket, &mut job, &mut capture).await;
+        let outcome = self.accompany(ticket, command.id(), &mut job, &mut capture).await;
         let output = capture.finish(self.grace()).await;
         let gone = || {
             Failure::new(
@@ -117,7 +132,7 @@ impl Pipeline {
     }
 
     /// Waits for the end, and brings it about when the request is taken back or writes too much.
-    async fn accompany(&self, ticket: &Ticket, job: &mut Job, capture: &mut Capture) -> Option<Outcome> {
+    async fn accompany(&self, ticket: &Ticket, id: RequestId, job: &mut Job, capture: &mut Capture) -> Option<Outcome> {
         let (mut withdrawn, mut overflowed) = (false, false);
         loop {
             tokio::select! {
@@ -126,12 +141,12 @@ impl Pipeline {
                 by = ticket.withdrawn(), if !withdrawn => {
                     withdrawn = true;
                     if ends_jobs(by) {
-                        self.launcher.cancel(ticket.id(), CancelCause::Cancelled).await;
+                        self.launcher.cancel(id, CancelCause::Cancelled).await;
                     }
                 }
                 () = capture.overflow(), if !overflowed => {
                     overflowed = true;
-                    self.launcher.cancel(ticket.id(), CancelCause::OutputLimit).await;
+                    self.launcher.cancel(id, CancelCause::OutputLimit).await;
                 }
             }
         }
@@ -145,11 +160,11 @@ impl Pipeline {
         }
     }
 
-    fn output_cap(&self, ticket: &Ticket) -> u64 {
+    fn output_cap(&self, command: &Command) -> u64 {
         let policy = self.policy();
         policy
             .profiles()
-            .get(&ticket.plan.profile)
+            .get(&command.plan.profile)
             .map_or(0, |profile| u64::from(profile.limits.output_mib).saturating_mul(MIB))
     }
 }

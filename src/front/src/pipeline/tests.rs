@@ -1,5 +1,7 @@
 //! What is promised of the order in which a request passes its rooms, and that every way out is recorded once.
 
+mod bundles;
+mod bundles_in_trouble;
 mod conditions;
 mod faults;
 mod gates;

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use countersign_audit::Store;
 use countersign_core::approval::{Approval, ApprovalKind, Approved, Approver};
-use countersign_core::code::Failure;
+use countersign_core::code::{Code, Failure};
 use countersign_core::digest::Digest;
 use countersign_core::order::Order;
 use countersign_core::outcome::{Ended, Outcome};

@@ -9,7 +9,7 @@ fn over(ticket: &Ticket) {
     let failure = Withdrawal::Asked.failure();
     let receipt = Receipt {
         id: ticket.id(),
-        salt: ticket.case.request().salt(),
+        salt: ticket.request().salt(),
         digest: None,
         fingerprint: None,
         plan: None,
@@ -27,14 +27,17 @@ fn over(ticket: &Ticket) {
         finished: ticket.asked,
         audit: None,
     };
-    ticket.ended(End { result: Err(failure), receipt });
+    ticket.commands.first.ended(End { result: Err(failure), receipt });
+    ticket.ended();
 }
 
 /// A copy of a ticket under another id.
 fn another(ticket: &Ticket, id: u128) -> Arc<Ticket> {
-    let mut plan = ticket.plan.clone();
+    let Command { case, plan, digest, .. } = &ticket.commands.first;
+    let mut plan = plan.clone();
     plan.id = RequestId::from_random(id);
-    Arc::new(Ticket::new(ticket.case.clone(), ticket.judgement, plan, ticket.digest, ticket.asked, false, 1))
+    let commands = Row::from(Command::of(case.clone(), plan, *digest, None));
+    Arc::new(Ticket::new(commands, None, ticket.judgement, *digest, ticket.asked, false, 1))
 }
 
 #[tokio::test]

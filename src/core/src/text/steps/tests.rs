@@ -19,9 +19,16 @@ fn dialog_of(lines: &[&[&str]]) -> Dialog {
     }
     let plans: Vec<(Plan, Digest)> = steps.iter().map(|(_, plan, digest)| (plan.clone(), *digest)).collect();
     let (bundle, _) = Bundle::draw(RequestId::from_random(1), &plans).unwrap();
-    let shown: Vec<StepOf<'_>> =
-        steps.iter().map(|(case, plan, _)| StepOf { case, plan, may_touch: "May restart services." }).collect();
+    let shown: Vec<StepOf<'_>> = steps
+        .iter()
+        .map(|(case, plan, _)| StepOf { case, plan, may_touch: "May restart services.", mind: mind_of(plan) })
+        .collect();
     steps_dialog(&shown, &bundle, Digest::of(b"abc"))
+}
+
+/// The irreversible one has a condition that does not hold.
+fn mind_of(plan: &Plan) -> &'static str {
+    if plan.tier == Tier::T3 { "web.service is down" } else { "" }
 }
 
 #[test]
@@ -32,7 +39,9 @@ fn the_dialog_lists_every_step_under_the_strictest_tier() {
         "Countersign request BA78-16BF-8F: T3, irreversible",
         "One approval for all 2 steps, which run in this order; after one that fails none begins:",
         "1. T3, irreversible: shred -u /srv/old",
-        &format!("    in /, program /usr/bin/env; why: {why}; may touch: May restart services."),
+        &format!(
+            "    in /, program /usr/bin/env; why: {why}; may touch: May restart services.; mind: web.service is down"
+        ),
         "2. T1, reversible: systemctl restart web",
         &format!("    in /, program /usr/bin/env; why: {why}; may touch: May restart services."),
         "Asked by user agent (uid 1000)",

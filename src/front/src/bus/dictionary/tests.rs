@@ -85,3 +85,29 @@ fn a_key_is_repeated_inert_and_short() {
     assert_eq!(plain("\u{1b}[2J\n"), "??2J?");
     assert_eq!(plain(&"a".repeat(1_000)).len(), MAX_SHOWN);
 }
+
+/// Dictionaries of one key each.
+fn steps(count: usize) -> Variant<'static> {
+    Variant::from(vec![HashMap::from([("shell", Variant::from("id"))]); count])
+}
+
+#[test]
+fn steps_are_read_one_deep_and_as_many_as_a_bundle_has() {
+    let Value::Steps(read_back) = one("steps", steps(MOST)).unwrap().remove("steps").unwrap() else {
+        panic!("no steps")
+    };
+    assert_eq!(read_back.len(), MOST);
+    assert!(read_back.iter().all(|Step(values)| values.contains_key("shell")));
+    assert_eq!(one("steps", steps(MOST + 1)).unwrap_err(), Malformed::Value("steps".to_owned()));
+    let bad = [
+        Variant::from(vec![HashMap::from([("steps", steps(2))]); 2]),
+        Variant::from(vec![HashMap::from([("k", 1_u8)])]),
+    ];
+    for value in bad {
+        assert_eq!(
+            one("steps", value).unwrap_err(),
+            Malformed::Value("steps".to_owned()),
+            "nothing deeper, no other type"
+        );
+    }
+}

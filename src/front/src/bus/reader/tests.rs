@@ -38,8 +38,8 @@ async fn a_value_that_is_named_is_in_no_answer_record_or_dialog() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         let said = [
             texts(plan),
-            texts(answers::ticket(&ticket, VALUE, Reader::Owner)),
-            format!("{:?}", answers::ticket(&ticket, "", Reader::Other)),
+            texts(answers::ticket(&ticket, |_| VALUE.to_owned(), Reader::Owner)),
+            format!("{:?}", answers::ticket(&ticket, |_| String::new(), Reader::Other)),
             format!("{:?}", lock(&stage.humans.asked)),
         ];
         ticket
@@ -60,7 +60,10 @@ async fn a_value_that_is_named_is_in_no_answer_record_or_dialog() {
 async fn its_owner_can_prove_it_and_nobody_else_gets_what_would_say_whether_a_guess_is_right() {
     let stage = Stage::new("");
     let ticket = stage.pipeline.submit(&caller(GRANTED), asked(VALUE), None).await.unwrap();
-    let (owner, other) = (answers::ticket(&ticket, "", Reader::Owner), answers::ticket(&ticket, "", Reader::Other));
+    let (owner, other) = (
+        answers::ticket(&ticket, |_| String::new(), Reader::Owner),
+        answers::ticket(&ticket, |_| String::new(), Reader::Other),
+    );
     let said = |keys: &Keys, key| keys[key].downcast_ref::<&str>().unwrap().to_owned();
     assert!(said(&owner, "plan").contains(VALUE));
     let plan: countersign_core::plan::Plan = serde_json::from_str(&said(&owner, "plan")).unwrap();
@@ -69,13 +72,10 @@ async fn its_owner_can_prove_it_and_nobody_else_gets_what_would_say_whether_a_gu
         assert_eq!(said(&other, key), "", "{key}");
     }
     ticket.slot.give(yes());
-    let ended = async {
-        ticket.withdraw(crate::tickets::Withdrawal::Asked);
-        ticket.over().await.map(|end| end.receipt.clone())
-    };
-    let receipt = ended.await.unwrap();
-    assert!(Reader::Owner.receipt(&ticket, &receipt).contains(VALUE));
-    assert_eq!(Reader::Other.receipt(&ticket, &receipt), "");
+    ticket.withdraw(crate::tickets::Withdrawal::Asked);
+    assert!(ticket.over().await.is_some());
+    assert!(Reader::Owner.receipt(&ticket).contains(VALUE));
+    assert_eq!(Reader::Other.receipt(&ticket), "");
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn what_is_known_of_the_caller_is_looked_through_too() {
         ..caller(GRANTED)
     };
     let ticket = stage.pipeline.submit(&who, ask(&["change", "x"]), None).await.unwrap();
-    let said = format!("{:?}", answers::ticket(&ticket, "", Reader::Other));
+    let said = format!("{:?}", answers::ticket(&ticket, |_| String::new(), Reader::Other));
     assert!(!said.contains(secret) && said.matches("[REDACTED]").count() == 4, "{said}");
     assert!(said.contains("rules"), "what the classifier says has no words of the caller's: {said}");
 }

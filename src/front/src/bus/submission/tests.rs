@@ -15,7 +15,9 @@ fn words(words: &[&str]) -> Value {
 }
 
 fn make(values: Vec<(&str, Value)>) -> Made {
-    Dictionary(Ok(values.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())).into_ask()
+    Dictionary(Ok(values.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()))
+        .into_asks()
+        .map(|asks| asks.first)
 }
 
 /// The sentence of a refusal, which is always about the request.
@@ -150,4 +152,77 @@ fn a_question_is_about_its_caller_unless_it_says_otherwise() {
         let key = wrong.0;
         assert_eq!(ask(vec![wrong]).unwrap_err().code, Code::InvalidRequest, "{key}");
     }
+}
+
+fn step(values: Vec<(&str, Value)>) -> Step {
+    Step(values.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+fn make_all(values: Vec<(&str, Value)>) -> Result<Asks, Failure> {
+    Dictionary(Ok(values.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())).into_asks()
+}
+
+fn steps(count: usize) -> Value {
+    Value::Steps((0..count).map(|_| step(vec![("argv", words(&["id"]))])).collect())
+}
+
+fn refused_all(values: Vec<(&str, Value)>) -> String {
+    refused(make_all(values).map(|asks| asks.first))
+}
+
+#[test]
+fn a_bundle_has_the_keys_of_the_whole_outside_and_of_a_command_in_each_step() {
+    let null = Value::File(File::options().write(true).open("/dev/null").unwrap().into());
+    let first = step(vec![("argv", words(&["id"])), ("cwd", text("/etc")), ("max_tier", text("T0"))]);
+    let second = step(vec![("shell", text("id")), ("timeout_ms", Value::Number(5)), ("profile", text("observe"))]);
+    let asks = make_all(vec![
+        ("steps", Value::Steps(vec![first, second])),
+        ("reason", text("r")),
+        ("agent", text("a")),
+        ("detach", Value::Truth(true)),
+        ("stdout", null),
+    ])
+    .unwrap();
+    let asks: Vec<Ask> = asks.into_iter().collect();
+    let [first, second] = asks.as_slice() else { panic!("{asks:?}") };
+    assert_eq!((first.action.cwd.as_str(), first.narrowing.max_tier), ("/etc", Some(Tier::T0)));
+    assert_eq!((second.action.timeout_ms, second.action.argv.words().len()), (Some(5), 3));
+    for ask in [first, second] {
+        assert_eq!((ask.claims.reason.as_deref(), ask.detached), (Some("r"), true));
+        assert!(ask.files.sinks.stdout.is_some() && ask.files.sinks.stderr.is_none());
+    }
+}
+
+#[test]
+fn a_bundle_has_two_to_sixteen_steps_and_no_command_beside_them() {
+    for (count, fits) in [(0, false), (1, false), (2, true), (16, true), (17, false)] {
+        assert_eq!(make_all(vec![("steps", steps(count))]).is_ok(), fits, "{count}");
+    }
+    for key in ["argv", "shell"] {
+        let value = if key == "argv" { words(&["id"]) } else { text("id") };
+        assert!(refused_all(vec![("steps", steps(2)), (key, value)]).contains("either argv, shell or steps"));
+    }
+    for (key, value) in [("cwd", text("/")), ("max_tier", text("T1")), ("step", text("x"))] {
+        assert!(refused_all(vec![("steps", steps(2)), (key, value)]).contains(key), "{key}");
+    }
+    assert!(refused_all(vec![("steps", text("x"))]).contains("steps"));
+}
+
+#[test]
+fn what_is_wrong_in_a_step_names_the_step() {
+    for (key, value) in
+        [("reason", text("r")), ("detach", Value::Truth(true)), ("stdout", text("x")), ("sudo", text("x"))]
+    {
+        let bad = step(vec![("argv", words(&["id"])), (key, value)]);
+        let sentence = refused_all(vec![("steps", Value::Steps(vec![step(vec![("argv", words(&["id"]))]), bad]))]);
+        assert!(sentence.starts_with("In step 2: ") && sentence.contains(key), "{sentence}");
+    }
+}
+
+#[test]
+fn the_words_of_all_steps_together_are_bounded_at_n_and_n_plus_one() {
+    let long = |length: usize| step(vec![("argv", words(&[&"x".repeat(length)]))]);
+    let half = countersign_core::bundle::MAX_WORDS_BYTES / 2;
+    assert!(make_all(vec![("steps", Value::Steps(vec![long(half - 1), long(half - 1)]))]).is_ok());
+    refused_all(vec![("steps", Value::Steps(vec![long(half - 1), long(half)]))]);
 }

@@ -40,7 +40,7 @@ const APP: (Role, &str, Option<&str>) = (Role::After, "unit-started app.service"
 async fn where_they_hold_it_runs_once_it_is_approved_and_the_log_says_what_was_seen() {
     let (stage, _ground, _) = debian();
     let ticket = stage.submit(GRANTED, &["unpack", "x"]).await.unwrap();
-    assert_eq!(told(&ticket.seen()), [HOST, LOCK, HELPER]);
+    assert_eq!(told(&ticket.commands.first.seen()), [HOST, LOCK, HELPER]);
     assert!(ticket.slot.give(yes()));
     runs(&stage, &ticket).await;
     assert_eq!(stage.log(), ["intent", "result"]);
@@ -105,7 +105,7 @@ async fn a_soft_one_is_told_and_recorded_and_in_nobodys_way() {
     let ticket = stage.submit_in_place(&["unpack", "x"]).await.unwrap();
     runs(&stage, &ticket).await;
     let failed = (Role::Soft, "unit-active helper.service", Some("it is failed"));
-    assert_eq!(told(&ticket.seen())[2], failed);
+    assert_eq!(told(&ticket.commands.first.seen())[2], failed);
     assert_eq!(told(&stage.records()[0].conditions)[2], failed);
     let asked = lock(&stage.humans.asked);
     let minds = |words: &crate::approve::words::Words| words.values().any(|value| value.contains("it is failed"));
@@ -202,4 +202,23 @@ async fn who_takes_the_request_back_does_not_wait_for_a_look() {
     let ended = tokio::time::timeout(Duration::from_millis(500), ticket.over()).await.unwrap();
     assert_eq!(ended.unwrap().receipt.code, Some(Code::Cancelled));
     assert_eq!((stage.log(), stage.ran()), (vec!["final Cancelled".to_owned()], false));
+}
+
+#[tokio::test]
+async fn a_step_after_which_the_machine_drifted_voids_the_rest_and_one_that_is_unmet_denies_the_whole() {
+    let (stage, ground, units) = debian();
+    let steps = || stage::asks(&[&["unpack", "x"], &["change", "y"]]);
+    let ticket = stage.pipeline.submit(&caller(GRANTED), steps(), None).await.unwrap();
+    assert!(ticket.slot.give(yes()));
+    until(&ticket, Phase::Running).await;
+    units.say("app.service", Some(Activity::Failed));
+    stage.launcher.finish(ticket.commands.first.id());
+    end(&ticket).await.unwrap();
+    let codes: Vec<_> = ticket.commands.iter().map(|command| command.end().unwrap().receipt.code).collect();
+    assert_eq!(codes, [Some(Code::Drift), Some(Code::Void)]);
+    assert_eq!(stage.log(), ["intent", "result Drift", "final Void"]);
+    let _holder = Holder::of(&ground.path("lock"));
+    let later = stage::asks(&[&["change", "y"], &["unpack", "x"]]);
+    let failure = stage.pipeline.submit(&caller(GRANTED), later, None).await.unwrap_err();
+    assert!(failure.code == Code::Unmet && failure.sentence.starts_with("Step 2 of 2: "), "{failure}");
 }

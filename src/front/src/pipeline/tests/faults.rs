@@ -56,7 +56,7 @@ pub(super) enum Fault {
     LogGone,
 }
 
-const POINTS: [Point; 7] =
+pub(super) const POINTS: [Point; 7] =
     [Point::Pin, Point::InPlace, Point::Queue, Point::Intent, Point::Order, Point::Job, Point::Result];
 
 /// What a change comes to. `*`: the launcher got the order; `+`: there is an intent and no order was given; `~`: the
@@ -89,7 +89,7 @@ LauncherGone      LaunchFailed      .                 .                 LaunchFa
 LogGone           AuditUnavailable- .                 .                 ok~               ok~               ok~               ok*
 ";
 
-const FAULTS: [Fault; 10] = [
+pub(super) const FAULTS: [Fault; 10] = [
     Fault::None,
     Fault::CallerGone,
     Fault::TakenBack,
@@ -116,7 +116,7 @@ pub(super) struct Trouble {
     pub(super) open_dialogs: Arc<AtomicUsize>,
     caller_gone: AtomicBool,
     happened: AtomicBool,
-    ordered: Mutex<HashSet<RequestId>>,
+    pub(super) ordered: Mutex<HashSet<RequestId>>,
 }
 
 /// A dialog, while it is open.
@@ -346,9 +346,14 @@ impl Humans for Trouble {
 
 /// One request with that trouble, from being asked to its end; nothing if it never became a ticket.
 pub(super) async fn request(stage: &Stage, trouble: &Trouble, words: &[&str]) -> (Option<Code>, Option<Arc<Ticket>>) {
+    see_through(stage, trouble, ask(words).into()).await
+}
+
+/// The same for a row of them.
+pub(super) async fn see_through(stage: &Stage, trouble: &Trouble, asks: Asks) -> (Option<Code>, Option<Arc<Ticket>>) {
     trouble.caller_gone.store(false, Ordering::SeqCst);
     let person_asked = (trouble.point != Point::Queue).then(|| person(GRANTED));
-    let submitted = stage.pipeline.submit(&caller(GRANTED), ask(words), person_asked).await;
+    let submitted = stage.pipeline.submit(&caller(GRANTED), asks, person_asked).await;
     if trouble.caller_gone.load(Ordering::SeqCst) {
         // As the bus does, where the caller left before there was anything to end.
         stage.pipeline.departed(&caller(GRANTED).bus_name);

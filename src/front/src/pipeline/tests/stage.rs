@@ -24,9 +24,11 @@ use super::super::*;
 use crate::approve::queue::Answer;
 use crate::approve::words::Words;
 use crate::approve::{Dialog, Matter, Reply};
+use crate::ask::Asks;
 use crate::clock::Boot;
 use crate::launch::Soon;
 use crate::launch::sim::Sim;
+use crate::row::Row;
 
 /// Programs of every sort that the tests need; `wait` stays until it is ended, `missing` is not there.
 const RULES: &str = r#"
@@ -283,6 +285,11 @@ pub(crate) fn ask(words: &[&str]) -> Ask {
         all: false,
         files: Files::default(),
     }
+}
+
+/// The steps of a bundle.
+pub(crate) fn asks(lines: &[&[&str]]) -> Asks {
+    Row::of(lines.iter().map(|words| ask(words))).unwrap()
 }
 
 pub(crate) fn yes() -> Answer {
