@@ -134,10 +134,14 @@ mod tests {
 
         let mut client = ask(&machine, &["touch", "/etc/x"])?;
         let id = the_waiting(&machine)?;
-        settings("approval.expiry_s = 2")?.ok()?;
+        settings("approval.expiry_s = 50")?.ok()?;
         machine.run(["systemctl", "reload", "countersignd"])?.ok()?;
         assert_eq!(client.wait(PATIENCE)?.code, 123);
         assert_eq!(code_of_approving(&machine, &[&id])?, "Changed", "after a reload");
+        ask_again(&machine)?;
+        machine.run(["rm", "/etc/x"])?.ok()?;
+        settings("approval.expiry_s = 2")?.ok()?;
+        machine.run(["systemctl", "reload", "countersignd"])?.ok()?;
 
         let mut client = ask(&machine, &["touch", "/etc/x"])?;
         let id = the_waiting(&machine)?;

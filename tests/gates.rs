@@ -5,7 +5,7 @@
 mod tests {
     use harness::Machine;
     use harness::users::{ADMIN, ADMIN_PASSWORD, AGENT, STRANGER};
-    use promises::{PATIENCE, approve_the_waiting, ask, installed_with, the_waiting, until, waiting};
+    use promises::{PATIENCE, approve_the_waiting, ask, installed_with, log, the_waiting, until, waiting};
 
     const AUTO: &str = "[[grant]]\nuser = 'agent'\nceiling = 'T3'\nauto = 'T1'\n";
     const FEW: &str = "[[grant]]\ngroup = 'countersign'\nceiling = 'T3'\nbudgets = { waiting = 3 }\n";
@@ -20,8 +20,18 @@ mod tests {
         let machine = installed_with("grants.d/10-group.toml", AUTO).boot()?;
         // The latch ends with the last process of its user, so one stays.
         let shell = machine.spawn_as(AGENT, ["sleep", "1000"])?;
+        let output = machine.run_as(AGENT, ["countersign", "run", "--", "cat", "/etc/hostname"])?.ok()?;
+        assert!(!output.stdout.is_empty(), "it was given output of a read");
+        let client = ask(&machine, &["touch", "/etc/before"])?;
+        the_waiting(&machine)?;
+        client.kill()?;
+        until("the request to go", || Ok(waiting(&machine)?.is_empty().then_some(())))?;
+        let words = ["countersign", "taint", "clear", AGENT, "--reason", "looked at it"];
+        assert_ne!(machine.run_as(AGENT, words)?.code, 0, "not by itself");
+        let (cleared, screen) = machine.run_with_agent(ADMIN, ADMIN_PASSWORD, words)?;
+        cleared.ok().map_err(|error| error.context(screen))?;
         machine.run_as(AGENT, ["countersign", "run", "--", "touch", "/etc/first"])?.ok()?;
-        assert!(machine.exists("/etc/first")?, "nobody was asked");
+        assert!(machine.exists("/etc/first")? && !machine.exists("/etc/before")?, "nobody was asked");
         for restart in [false, true] {
             if restart {
                 machine.run(["systemctl", "restart", "countersignd"])?.ok()?;
@@ -89,6 +99,45 @@ mod tests {
         let mut client = ask(&machine, &["touch", "/etc/y"])?;
         approve_the_waiting(&machine)?;
         client.wait(PATIENCE)?.ok()?;
+        machine.run(["gpasswd", "--add", STRANGER, "countersign"])?.ok()?;
+        let mut other = machine.spawn_as(STRANGER, ["countersign", "run", "--", "touch", "/etc/x"])?;
+        approve_the_waiting(&machine)?;
+        other.wait(PATIENCE)?.ok()?;
+        assert!(machine.exists("/etc/x")?, "another user is not affected");
+        Ok(())
+    }
+
+    /// Requests that come as fast as one connection allows, each of which may open a dialog before its caller.
+    const FLOOD: &str = include_str!("data/flood.py");
+    const PROMPTS: &str = "[[grant]]\ngroup = 'countersign'\nceiling = 'T3'\n\
+                           budgets = { prompts_per_hour = 5, requests_per_minute = 100000 }\n";
+
+    #[test]
+    fn a_thousand_requests_open_as_many_dialogs_as_they_may_and_another_user_has_its_own() -> anyhow::Result<()> {
+        let machine = installed_with("grants.d/10-group.toml", PROMPTS).boot()?;
+        machine.run(["gpasswd", "--add", STRANGER, "countersign"])?.ok()?;
+        let opened = ["busctl", "monitor", "--json=short", "--match=member='BeginAuthentication'"];
+        let mut opened = machine.spawn_as("root", opened)?;
+        opened.stderr()?.expect("Monitoring", PATIENCE)?;
+        let mut flood = machine.command(AGENT, ["python3", "-c", FLOOD, "1000"])?.attended()?;
+        flood.dialog()?;
+        let said = until("the thousandth answer", || {
+            let all = log(&machine)?;
+            let over = all.iter().filter(|entry| entry["code"] == "OverBudget").count();
+            Ok((over >= 995).then_some(over))
+        })?;
+        assert_eq!(said, 995, "five were taken in");
+        let mut other = machine.spawn_as(STRANGER, ["countersign", "run", "--", "touch", "/etc/y"])?;
+        until("the stranger's request", || {
+            let all = waiting(&machine)?;
+            Ok(all.iter().any(|request| request["user"] == STRANGER).then_some(()))
+        })?;
+        assert!(other.is_running()?);
+        let dialogs = opened.kill_and_collect(0)?.stdout;
+        let dialogs = dialogs.lines().filter(|line| line.contains("org.countersign.approve")).count();
+        assert!((1..=5).contains(&dialogs), "{dialogs} dialogs");
+        let made = machine.run(["sh", "-c", "ls /etc/flood-* 2>/dev/null; true"])?.ok()?.stdout;
+        assert_eq!(made, "");
         Ok(())
     }
 

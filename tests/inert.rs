@@ -10,12 +10,33 @@ mod tests {
     use promises::{PATIENCE, installed, the_waiting};
 
     /// What deceives, and how it must look instead; the long one is cut instead.
-    const WORDS: [(&str, &str, &str); 6] = [
+    const WORDS: [(&str, &str, &str); 11] = [
         ("escape sequences", "a\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}31mb", r"a\u{1B}[2J\u{1B}]0;title\u{7}\u{9B}31mb"),
         ("bidirectional", "a\u{202e}fdp\u{2066}b\u{200f}c", r"a\u{202E}fdp\u{2066}b\u{200F}c"),
         ("zero width", "a\u{200b}b\u{feff}c\u{e0041}d", r"a\u{200B}b\u{FEFF}c\u{E0041}d"),
         ("line breaks", "a\nDecided by root: yes\r\nYour PIN: b", r"a\nDecided by root: yes\u{D}\nYour PIN: b"),
         ("names of the dialog's own", "$(tier) $(command) $(user)", "$(tier) $(command) $(user)"),
+        (
+            "controls of both sorts",
+            "a\u{1}\u{8}\u{c}\u{e}\u{1f}\u{7f}\u{80}\u{85}\u{8d}\u{90}\u{9d}\u{9f}b",
+            r"a\u{1}\u{8}\u{C}\u{E}\u{1F}\u{7F}\u{80}\u{85}\u{8D}\u{90}\u{9D}\u{9F}b",
+        ),
+        (
+            "every other direction",
+            "a\u{202a}\u{202b}\u{202c}\u{202d}\u{2067}\u{2068}\u{2069}\u{200e}\u{61c}b",
+            r"a\u{202A}\u{202B}\u{202C}\u{202D}\u{2067}\u{2068}\u{2069}\u{200E}\u{61C}b",
+        ),
+        (
+            "what is not seen",
+            "a\u{ad}\u{34f}\u{180e}\u{200c}\u{200d}\u{2028}\u{2029}\u{2060}b",
+            r"a\u{AD}\u{34F}\u{180E}\u{200C}\u{200D}\u{2028}\u{2029}\u{2060}b",
+        ),
+        (
+            "what looks like a blank or changes its neighbour",
+            "a\u{2800}\u{3164}\u{fe0f}\u{ffa0}\u{fff9}\u{e0101}b",
+            r"a\u{2800}\u{3164}\u{FE0F}\u{FFA0}\u{FFF9}\u{E0101}b",
+        ),
+        ("a pile of marks", "e\u{301}\u{302}\u{303}\u{304}\u{305}x", "e\u{301}\u{302}\\u{303}\\u{304}\\u{305}x"),
         ("very long", "", ""),
     ];
     /// What pkttyagent itself sends to the terminal.
@@ -61,6 +82,7 @@ mod tests {
             ("the queue", said(&["countersign", "requests"])?),
             ("show", said(&["countersign", "show", &asked.id])?),
             ("show --json", said(&["countersign", "show", "--json", &asked.id])?),
+            ("requests --json", said(&["countersign", "requests", "--json"])?),
             ("plan", {
                 let output =
                     machine.run_as(AGENT, ["countersign", "plan", "--", "touch", "--", asked.word.as_str()])?;
@@ -88,6 +110,7 @@ mod tests {
         let last =
             machine.run(["sh", "-c", "countersign audit list | tail -n 1 | { read -r seq rest; echo $seq; }"])?.ok()?;
         media.push(("an entry", said(&["countersign", "audit", "show", last.stdout.trim()])?));
+        media.push(("the log --json", said(&["countersign", "audit", "list", "--json"])?));
         media.push(("the journal", machine.journal("countersignd.service")?));
         let fields = ["journalctl", "--no-pager", "--output=export", "--unit", "countersignd"];
         let ours: Vec<String> = machine
@@ -102,8 +125,9 @@ mod tests {
     }
 
     fn acts(c: char) -> bool {
-        let moves = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
-        moves || (c.is_control() && !matches!(c, '\n' | '\r'))
+        let moves = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        let hides = matches!(c, '\u{ad}' | '\u{34f}' | '\u{180b}'..='\u{180e}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}');
+        moves || hides || (c.is_control() && !matches!(c, '\n' | '\r'))
     }
 
     #[test]

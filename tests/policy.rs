@@ -101,6 +101,8 @@ mod tests {
             let refused = machine.run(["systemctl", "reload", "countersignd"])?;
             assert_ne!(refused.code, 0, "{mistake}: systemctl says that it failed");
             assert_eq!(status(&machine, "ruleset")?, before, "{mistake}: the old policy stays");
+            let check = machine.run_as(AGENT, ["countersign", "policy", "check"])?;
+            assert!(check.code == 1 && said.iter().all(|part| check.stderr.contains(part)), "{mistake}: {check:?}");
             let (notice, manager) =
                 (status(&machine, "notices")?.to_string(), machine.run(["systemctl", "status", "countersignd"])?);
             let journal = machine.journal("countersignd.service")?;
