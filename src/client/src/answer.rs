@@ -28,18 +28,40 @@ pub struct Fields(BTreeMap<String, Value>);
 impl From<Answered> for Fields {
     fn from(answered: Answered) -> Self {
         let one = |(key, value): (String, zbus::OwnedVariant)| {
-            let value = match key.as_str() {
-                "targets" => named_members(json(&value), &TARGET),
-                "against" => named_members(json(&value), &AGAINST),
-                "approvers" => named_members(json(&value), &APPROVER),
-                "conditions" => named_members(json(&value), &CONDITION),
-                "receipt" | "plan" => object(&json(&value)),
-                _ => json(&value),
-            };
+            let value = shaped(&key, json(&value));
             (key, value)
         };
         Self(answered.into_iter().map(one).collect())
     }
+}
+
+/// A value of that key, with the names of its members where they have some.
+fn shaped(key: &str, value: Value) -> Value {
+    match key {
+        "targets" => named_members(value, &TARGET),
+        "against" => named_members(value, &AGAINST),
+        "approvers" => named_members(value, &APPROVER),
+        "conditions" => named_members(value, &CONDITION),
+        "receipt" | "plan" | "bundle" => object(&value),
+        "steps" => steps(value),
+        _ => value,
+    }
+}
+
+/// Each step of a bundle is an answer like the whole.
+fn steps(value: Value) -> Value {
+    let Value::Array(steps) = value else { return value };
+    let step = |step: Value| match step {
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(key, value)| {
+                let value = shaped(&key, value);
+                (key, value)
+            })
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => step,
+    };
+    steps.into_iter().map(step).collect()
 }
 
 impl Fields {
@@ -70,6 +92,13 @@ impl Fields {
     #[must_use]
     pub fn list(&self, key: &str) -> Vec<&str> {
         self.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// The steps of a bundle, in order; none of a single request.
+    #[must_use]
+    pub fn steps(&self) -> Vec<Self> {
+        let steps = self.get("steps").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object);
+        steps.map(|step| Self(step.iter().map(|(key, value)| (key.clone(), value.clone())).collect())).collect()
     }
 
     /// The text of a key without which the answer is of no use.
@@ -188,6 +217,19 @@ mod tests {
         let fields = answered("conditions", Variant::from(vec![("apt", "soft", "mains-power", "")]));
         let object = js!([{"rule": "apt", "role": "soft", "check": "mains-power", "found": ""}]);
         assert_eq!(fields.get("conditions"), Some(&object));
+    }
+
+    #[test]
+    fn each_step_of_a_bundle_is_shaped_like_the_whole() {
+        let step: HashMap<&str, Variant<'_>> = HashMap::from([
+            ("targets", Variant::from(vec![("path", "/etc/x", "write")])),
+            ("plan", Variant::from(r#"{"version":1}"#)),
+        ]);
+        let fields = answered("steps", Variant::from(vec![step]));
+        let [step] = <[Fields; 1]>::try_from(fields.steps()).unwrap();
+        assert_eq!(step.get("targets"), Some(&js!([{"kind": "path", "name": "/etc/x", "access": "write"}])));
+        assert_eq!(step.get("plan"), Some(&js!({"version": 1})));
+        assert!(answered("id", Variant::from("x")).steps().is_empty());
     }
 
     #[test]

@@ -11,12 +11,14 @@ use zbus::Variant;
 use crate::proxy::Dictionary;
 
 /// What is to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum What {
     /// These words.
     Argv(Vec<String>),
     /// This line of shell text.
     Shell(String),
+    /// These, one after another, approved once and as a whole. Of each step only what a command has for itself is sent.
+    Steps(Vec<Ask>),
 }
 
 /// A request as the client makes it.
@@ -77,10 +79,13 @@ impl Ask {
     /// The dictionary of the bus. Keys that were not set are left out.
     #[must_use]
     pub fn dictionary(&self) -> Dictionary<'_> {
-        let mut keys: Dictionary<'_> = HashMap::from([("cwd", Variant::from(self.cwd.as_str()))]);
-        match &self.what {
-            What::Argv(words) => keys.insert("argv", Variant::from(words)),
-            What::Shell(text) => keys.insert("shell", Variant::from(text.as_str())),
+        let cwd = ("cwd", Variant::from(self.cwd.as_str()));
+        let mut keys: Dictionary<'_> = match &self.what {
+            What::Argv(words) => HashMap::from([cwd, ("argv", Variant::from(words))]),
+            What::Shell(text) => HashMap::from([cwd, ("shell", Variant::from(text.as_str()))]),
+            What::Steps(steps) => {
+                HashMap::from([("steps", Variant::from(steps.iter().map(Self::dictionary).collect::<Vec<_>>()))])
+            }
         };
         let texts = [
             ("reason", &self.reason),
@@ -118,6 +123,18 @@ mod tests {
     fn what_was_not_said_is_not_sent() {
         assert_eq!(keys(&Ask::new(What::Argv(vec!["id".to_owned()]), "/".to_owned())), ["argv", "cwd"]);
         assert_eq!(keys(&Ask::new(What::Shell("id".to_owned()), "/".to_owned())), ["cwd", "shell"]);
+    }
+
+    #[test]
+    fn a_bundle_is_sent_as_steps_without_a_directory_of_its_own() {
+        let step = |word: &str| Ask::new(What::Argv(vec![word.to_owned()]), "/srv".to_owned());
+        let ask =
+            Ask { reason: Some("r".to_owned()), ..Ask::new(What::Steps(vec![step("a"), step("b")]), "/".to_owned()) };
+        assert_eq!(keys(&ask), ["reason", "steps"]);
+        let sent = ask.dictionary();
+        assert_eq!(sent["steps"].value_signature().to_string(), "aa{sv}");
+        let steps = serde_json::json!([{"argv": ["a"], "cwd": "/srv"}, {"argv": ["b"], "cwd": "/srv"}]);
+        assert_eq!(json(&sent["steps"]), steps);
     }
 
     #[test]

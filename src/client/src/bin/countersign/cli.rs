@@ -72,13 +72,13 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct AskArgs {
     /// Refuse if the tier turns out higher: T0, T1, T2 or T3
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", conflicts_with = "steps")]
     pub(crate) tier_max: Option<Tier>,
     /// Run in this narrower sandbox
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", conflicts_with = "steps")]
     pub(crate) profile: Option<String>,
     /// Refuse if anything else would be changed; may be given several times
-    #[arg(long = "target", value_name = "T")]
+    #[arg(long = "target", value_name = "T", conflicts_with = "steps")]
     pub(crate) targets: Vec<String>,
     /// Your name, if you are an agent; shown as a claim
     #[arg(long, value_name = "NAME")]
@@ -90,10 +90,10 @@ pub(crate) struct AskArgs {
     #[arg(long, value_name = "D")]
     pub(crate) cwd: Option<String>,
     /// Add a variable to the environment; may be given several times
-    #[arg(long, value_name = "N=V", value_parser = variable)]
+    #[arg(long, value_name = "N=V", value_parser = variable, conflicts_with = "steps")]
     pub(crate) env: Vec<(String, String)>,
     /// Give the command this file as its input, or this program's own with -
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "steps")]
     pub(crate) stdin: Option<PathBuf>,
     /// Hide the value of this variable of your own environment wherever it stands; may be given several times
     #[arg(long, value_name = "NAME")]
@@ -102,13 +102,16 @@ pub(crate) struct AskArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) secrets_file: Option<PathBuf>,
     /// End the job after this time, for instance 500ms, 30s, 5m, 1h
-    #[arg(long, value_name = "D", value_parser = duration)]
+    #[arg(long, value_name = "D", value_parser = duration, conflicts_with = "steps")]
     pub(crate) timeout: Option<Duration>,
+    /// Run these commands one after another, approved once: a JSON list in this file, or in this program's own input with -
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["shell", "words"])]
+    pub(crate) steps: Option<PathBuf>,
     /// Run this line of shell text
     #[arg(long, value_name = "S", conflicts_with = "words")]
     pub(crate) shell: Option<String>,
     /// The command and its arguments
-    #[arg(last = true, value_name = "CMD", required_unless_present = "shell")]
+    #[arg(last = true, value_name = "CMD", required_unless_present_any = ["shell", "steps"])]
     pub(crate) words: Vec<String>,
 }
 
@@ -405,7 +408,7 @@ fn variable(text: &str) -> Result<(String, String), &'static str> {
 }
 
 /// Digits and a unit; digits alone are seconds.
-fn duration(text: &str) -> Result<Duration, &'static str> {
+pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
     const WRONG: &str = "a time is digits and ms, s, m or h, from 1ms to 1h";
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits).ok_or(WRONG)?;

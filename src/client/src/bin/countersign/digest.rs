@@ -1,12 +1,14 @@
 //! `digest`: computes a request's digest again from what the caller was given. Needs no broker, no log and no key.
 //!
 //! Enters: a receipt, an answer that holds one, or a bare plan, as JSON. Leaves: digest and fingerprint, and whether they
-//! are the ones that stand beside the plan. It believes nothing of the file but the plan itself.
+//! are the ones that stand beside the plan. It believes nothing of the file but the plan itself. The digest of a bundle is
+//! computed from the bundle, and every step's from its plan: only where each is the one that the bundle names do they agree.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use countersign_core::bundle::Bundle;
 use countersign_core::digest::Digest;
 use countersign_core::plan::{Plan, VERSION};
 use serde_json::{Value, json};
@@ -66,6 +68,9 @@ pub(crate) fn agrees(receipt: &Value) -> Option<bool> {
 /// The receipt, where the answer has one; else what stands beside the plan; else the plan itself.
 fn examine(value: &Value) -> Result<Found, Complaint> {
     let beside = value.get("receipt").filter(|receipt| receipt.is_object()).unwrap_or(value);
+    if let Some(bundle) = beside.get("bundle").filter(|bundle| bundle.is_object()) {
+        return examine_bundle(bundle, beside);
+    }
     let plan = beside.get("plan").unwrap_or(beside);
     let plan: Plan = serde_json::from_value(plan.clone()).map_err(|_| wrong("holds no whole plan"))?;
     if plan.version != VERSION {
@@ -77,6 +82,23 @@ fn examine(value: &Value) -> Result<Found, Complaint> {
     let agrees = [said("digest", digest.to_string()), said("fingerprint", fingerprint), said("id", id)];
     let agrees = agrees.into_iter().flatten().reduce(|all, one| all && one);
     Ok(Found { digest, agrees })
+}
+
+/// The bundle, and each plan of its steps, which must be the one that the bundle names in that place.
+fn examine_bundle(bundle: &Value, beside: &Value) -> Result<Found, Complaint> {
+    let bundle: Bundle = serde_json::from_value(bundle.clone()).map_err(|_| wrong("holds no whole bundle"))?;
+    let digest = bundle.digest().map_err(|_| wrong("holds a bundle that this program does not know"))?;
+    let steps =
+        beside.get("steps").and_then(Value::as_array).ok_or_else(|| wrong("holds no steps beside the bundle"))?;
+    let said = |key: &str, is: String| beside.get(key).is_none_or(|said| said.as_str() == Some(&is));
+    let whole = said("digest", digest.to_string()) && said("fingerprint", digest.fingerprint());
+    let named = said("id", bundle.id.to_string()) && steps.len() == bundle.steps.len();
+    let mut agrees = whole && named;
+    for (step, named) in steps.iter().zip(&bundle.steps) {
+        let found = examine(step)?;
+        agrees &= found.digest == *named && found.agrees != Some(false);
+    }
+    Ok(Found { digest, agrees: Some(agrees) })
 }
 
 fn wrong(what: &str) -> Complaint {
@@ -145,6 +167,46 @@ mod tests {
             let digest = examine(&other).ok().map(|found| found.digest.to_string());
             assert!(!changed || digest.as_deref() != Some(DIGEST), "{path}");
         }
+    }
+
+    /// A receipt of a bundle of that plan and of the same under another id.
+    fn bundle_receipt() -> Value {
+        let plan: Plan = serde_json::from_str(PLAN).unwrap();
+        let other = Plan { id: "0".repeat(32).parse().unwrap(), ..plan.clone() };
+        let plans = [plan, other].map(|plan| (plan.clone(), plan.digest().unwrap()));
+        let (bundle, digest) = Bundle::draw("1".repeat(32).parse().unwrap(), &plans).unwrap();
+        let step = |(plan, digest): &(Plan, Digest)| json!({ "id": plan.id, "digest": digest, "plan": plan });
+        let steps: Vec<Value> = plans.iter().map(step).collect();
+        json!({ "id": bundle.id, "digest": digest, "fingerprint": digest.fingerprint(), "bundle": bundle, "steps": steps })
+    }
+
+    #[test]
+    fn the_digest_of_a_bundle_follows_from_every_step() {
+        let receipt = bundle_receipt();
+        let digest = receipt["digest"].as_str().unwrap();
+        for sound in [receipt.clone(), json!({ "exit": 0, "receipt": receipt })] {
+            let found = examine(&sound).unwrap();
+            assert_eq!((found.digest.to_string().as_str(), found.agrees), (digest, Some(true)));
+        }
+        let agrees = |change: fn(&mut Value)| {
+            let mut receipt = bundle_receipt();
+            change(&mut receipt);
+            examine(&receipt).ok().and_then(|found| found.agrees)
+        };
+        for change in [
+            (|receipt| receipt["digest"] = "0".into()) as fn(&mut Value),
+            |receipt| receipt["fingerprint"] = "0".into(),
+            |receipt| receipt["id"] = "0".into(),
+            |receipt| receipt["bundle"]["tier"] = "T0".into(),
+            |receipt| receipt["steps"].as_array_mut().unwrap().swap(0, 1),
+            |receipt| drop(receipt["steps"].as_array_mut().unwrap().pop()),
+            |receipt| receipt["steps"][1]["plan"]["action"]["argv"][0] = "rm".into(),
+            |receipt| receipt["steps"][0]["digest"] = "0".into(),
+            |receipt| receipt["bundle"]["steps"].as_array_mut().unwrap().swap(0, 1),
+        ] {
+            assert_eq!(agrees(change), Some(false));
+        }
+        assert_eq!(agrees(|receipt| drop(receipt.as_object_mut().unwrap().remove("steps"))), None);
     }
 
     #[test]

@@ -39,6 +39,7 @@ mod sheet;
 mod stats;
 mod status;
 mod stdin;
+mod steps;
 mod wanted;
 mod words;
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use countersign::ask::What;
 use countersign::{Ask, Broker, ClientError, Fields, Prompt};
+use countersign_core::code::Code;
 use countersign_core::path::CleanPath;
 use countersign_core::text;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{AskArgs, RunArgs};
 use crate::complaint::{Complaint, MAX_SENTENCE};
 use crate::ended::{self, Ending};
-use crate::{print, secrets, stdin, words};
+use crate::{print, secrets, stdin, steps, words};
 
 /// A decision that comes sooner than this is not announced.
 const AT_ONCE: Duration = Duration::from_millis(300);
@@ -49,8 +50,12 @@ pub(crate) async fn run(args: RunArgs, json: bool) -> Result<u8, Complaint> {
 
 /// What is asked for, from the words. Shared with `plan`.
 pub(crate) fn ask(args: AskArgs) -> Result<Ask, Complaint> {
-    let what = args.shell.map_or(What::Argv(args.words), What::Shell);
     let cwd = directory(args.cwd.as_deref())?;
+    let what = match (args.steps.as_deref(), args.shell) {
+        (Some(file), _) => What::Steps(steps::read(file, &cwd)?),
+        (None, Some(text)) => What::Shell(text),
+        (None, None) => What::Argv(args.words),
+    };
     let secrets = secrets::gathered(&args.secret_env, args.secrets_file.as_deref())?;
     Ok(Ask {
         secrets,
@@ -157,6 +162,10 @@ fn tell(id: &str, mut result: Fields, json: bool) -> Result<u8, Complaint> {
     let Ending { status, sentence } = ended::of(&result)?;
     if let Some(sentence) = &sentence {
         print::error(text::sentence(&words::say(sentence), MAX_SENTENCE).as_str())?;
+    }
+    let void = result.steps().iter().filter(|step| step.text("code") == Code::Void.name()).count();
+    if void > 0 {
+        print::error(&format!("A step failed, and {void} behind it did not begin."))?;
     }
     if json {
         result.insert("id", id.into());

@@ -8,7 +8,8 @@ use serde_json::Value;
 /// The most bytes of one value that are shown.
 const MAX_VALUE: usize = 8 * 1_024;
 
-/// The keys of this list that arrived, in its order, each as `label  value`; a list has one line per member.
+/// The keys of this list that arrived, in its order, each as `label  value`; a list has one line per member. The steps of a
+/// bundle follow, each with the same keys.
 pub(crate) fn lines(fields: &Fields, keys: &[(&str, &str)]) -> Vec<String> {
     let present = || keys.iter().filter_map(|(key, label)| Some((*label, said(fields, key)?)));
     let width = present().filter(|(_, values)| !values.is_empty()).map(|(label, _)| label.len()).max().unwrap_or(0);
@@ -16,6 +17,10 @@ pub(crate) fn lines(fields: &Fields, keys: &[(&str, &str)]) -> Vec<String> {
     for (label, values) in present() {
         let labels = std::iter::once(label).chain(std::iter::repeat(""));
         lines.extend(labels.zip(values).map(|(label, value)| format!("{label:<width$}  {value}")));
+    }
+    for (number, step) in (1_usize..).zip(fields.steps()) {
+        lines.push(format!("step {number}"));
+        lines.extend(self::lines(&step, keys).into_iter().map(|line| format!("  {line}")));
     }
     lines
 }
@@ -146,6 +151,28 @@ mod tests {
         uid      0
         asks     soft mains-power (apt)
                  soft mains-power: it runs\non a battery (apt)
+        ");
+    }
+
+    #[test]
+    fn every_step_of_a_bundle_is_shown_in_full() {
+        let mut fields = Fields::default();
+        fields.insert("command", json!("2 steps: id; rm 'a b'"));
+        fields.insert("tier", json!("T2"));
+        let steps = json!([
+            {"command": "id", "argv": ["id"], "tier": "T0"},
+            {"command": "rm 'a b'", "argv": ["rm", "a\u{1b}b"], "tier": "T2", "unasked": "x"},
+        ]);
+        fields.insert("steps", steps);
+        insta::assert_snapshot!(lines(&fields, &[("command", "command"), ("tier", "tier")]).join("\n"), @r"
+        command  2 steps: id; rm 'a b'
+        tier     T2
+        step 1
+          command  id
+          tier     T0
+        step 2
+          command  rm $'a\u{1B}b'
+          tier     T2
         ");
     }
 
