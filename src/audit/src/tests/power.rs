@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::hash::BuildHasher;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
@@ -133,5 +134,66 @@ fn after_a_power_loss_at_any_moment_the_log_is_sound_and_every_intent_is_closed(
         }
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+}
+
+/// A number that nobody chose, below `most`.
+fn chance(most: u64) -> u64 {
+    std::collections::hash_map::RandomState::new().hash_one(0) % most
+}
+
+#[test]
+fn killed_at_two_hundred_moments_the_log_goes_on_and_every_intent_is_closed() {
+    let (mut state, mut kills, mut interrupted) = (State::new(), 0, 0);
+    while kills < MOMENTS {
+        // A new one now and then, so that the log stays short.
+        if kills % 25 == 0 {
+            state = State::new();
+        }
+        let mut child = writer(&state);
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lines = said.by_ref().filter_map(|line| line.ok()?.strip_prefix("written ")?.parse::<u64>().ok());
+        let mut written = lines.next().unwrap();
+        std::thread::sleep(Duration::from_micros(chance(4_000)));
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
+        child.wait().unwrap();
+        written = lines.last().unwrap_or(written);
+        kills += 1;
+        let found = check(state.path()).unwrap();
+        assert!(matches!(found, Report::Verified { .. } | Report::Torn { .. }), "{found}");
+        let mut store = Store::open(state.path()).unwrap();
+        assert!(store.head().unwrap().seq >= written, "{written} was on the disk");
+        interrupted += store.open_intents().unwrap().len();
+        store.begin(&stamp(), &[start()]).unwrap();
+        assert!(store.open_intents().unwrap().is_empty());
+        drop(store);
+        let found = check(state.path()).unwrap();
+        assert!(matches!(found, Report::Verified { open: 0, .. }), "{found}");
+    }
+    assert_eq!(kills, 200);
+    assert!(interrupted > 0, "some moments were between intent and result");
+}
+
+#[test]
+fn of_a_journal_that_lost_its_end_everything_before_is_sound() {
+    let state = State::new();
+    let mut child = writer(&state);
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(said.by_ref().filter(|line| line.as_ref().unwrap().starts_with("written ")).nth(20).is_some());
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
+    child.wait().unwrap();
+    let length = fs::metadata(state.path().join("audit.db-wal")).unwrap().len();
+    assert!(length > 0);
+    for _ in 0..50 {
+        let copy = copy(&state);
+        let journal = fs::OpenOptions::new().write(true).open(copy.path().join("audit.db-wal")).unwrap();
+        journal.set_len(chance(length)).unwrap();
+        let found = check(copy.path()).unwrap();
+        assert!(matches!(found, Report::Verified { .. } | Report::Torn { .. }), "{found}");
+        let mut store = copy.open();
+        store.begin(&stamp(), &[start()]).unwrap();
+        assert!(store.open_intents().unwrap().is_empty());
+        drop(store);
+        assert!(matches!(check(copy.path()).unwrap(), Report::Verified { open: 0, .. }));
     }
 }

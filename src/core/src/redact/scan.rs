@@ -199,10 +199,13 @@ impl<'a> Scan<'a> {
 
     /// `scheme://user:secret@host`, and `https://secret@host`.
     fn user_information(&mut self) -> bool {
-        if !self.rest(self.at).starts_with(b"://") {
-            return false;
-        }
-        let begin = self.at.saturating_add(3);
+        // A path that was cleaned has only one slash left.
+        let marks = match self.rest(self.at) {
+            [b':', b'/', b'/', ..] => 3,
+            [b':', b'/', ..] => 2,
+            _ => return false,
+        };
+        let begin = self.at.saturating_add(marks);
         if self.next_at_sign < begin {
             self.next_at_sign = self.find(begin, |byte| byte == b'@');
         }
