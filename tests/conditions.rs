@@ -103,6 +103,7 @@ mod tests {
             assert_eq!(last_entry(&machine)?["code"], Value::Null, "{fine}");
         }
         assert_eq!(approved(&machine, &["systemctl", "reload", "well"])?.0, 0);
+        is_unmet(&machine, &["systemctl", "start", "we*"], "name each in full")?;
         let (status, said) = approved(&machine, &["systemctl", "start", "never"])?;
         assert!(status == 119 && said.contains("unit-started never.service"), "{status} {said}");
         let entry = last_entry(&machine)?;
@@ -194,7 +195,11 @@ checks = ["package-present no-such-package"]
         let plan = machine.run_as(AGENT, ["countersign", "plan", "--", "mkdir", "/srv/x"])?.ok()?.stdout;
         assert!(plan.contains("soft package-present no-such-package: it is not installed (mkdir)"), "{plan}");
         assert!(plan.contains("hard mains-power (mkdir)"), "{plan}");
+        let all = machine.run_as(AGENT, ["countersign", "plan", "--all", "--", "touch", "/etc/x"])?.ok()?.stdout;
+        assert!(all.contains("Unmet") && all.contains("NeedsApproval"), "{all}");
         let mut client = ask(&machine, &["mkdir", "/srv/x"])?;
+        let shown = machine.run(["countersign", "show", &the_waiting(&machine)?])?.ok()?.stdout;
+        assert!(shown.contains("soft package-present no-such-package: it is not installed (mkdir)"), "{shown}");
         let screen = approve_the_waiting(&machine)?;
         assert!(screen.contains("Mind: package-present no-such-package (it is not installed)"), "{screen}");
         client.wait(PATIENCE)?.ok()?;

@@ -121,13 +121,13 @@ impl Conditions {
         own.chain(devices).chain(directories).filter(|path| path.exists()).collect()
     }
 
-    /// Everything that is asked before the run. A request that is no more than a read is only asked for its host.
+    /// Everything that is asked before the run. A request that is no more than a read is only asked for its host. What is
+    /// expected after the run and could not be looked at then, because the command does not say what it is, is in the way now.
     pub(crate) async fn before(&self, needs: &[Need], tier: Tier) -> Looked {
-        let mut looked = Looked::default();
-        let until = Instant::now().checked_add(PATIENCE).unwrap_or_else(Instant::now);
+        let (mut looked, until) = (Looked::default(), in_time());
         for need in needs {
             self.host(need, &mut looked);
-            for condition in due(need, tier, |role| role != Role::After) {
+            for condition in due(need, tier, |condition| condition.role != Role::After || !condition.check.is_told()) {
                 let found = self.look(&condition.check, until).await.err();
                 looked.seen.push(Seen::new(&need.rule, condition, found));
                 let refuses = found.filter(|found| condition.role == Role::Hard || !found.is_an_answer());
@@ -139,10 +139,9 @@ impl Conditions {
 
     /// Everything that is expected of the machine once the command has exited with status 0.
     pub(crate) async fn after(&self, needs: &[Need], tier: Tier) -> Looked {
-        let mut looked = Looked::default();
-        let until = Instant::now().checked_add(PATIENCE).unwrap_or_else(Instant::now);
+        let (mut looked, until) = (Looked::default(), in_time());
         for need in needs {
-            for condition in due(need, tier, |role| role == Role::After) {
+            for condition in due(need, tier, |condition| condition.role == Role::After) {
                 let found = self.look(&condition.check, until).await.err();
                 looked.seen.push(Seen::new(&need.rule, condition, found));
                 looked.against.extend(found.map(|found| drifted(&need.rule, &condition.check, found)));
@@ -168,9 +167,15 @@ impl Conditions {
     }
 }
 
-/// The conditions with such a role; nothing of the moment is asked of a read.
-fn due(need: &Need, tier: Tier, of: fn(Role) -> bool) -> impl Iterator<Item = &Condition> {
-    need.conditions.iter().filter(move |condition| tier > Tier::T0 && of(condition.role))
+/// Until when the looks that begin now may take. A clock at its end leaves them no time.
+fn in_time() -> Instant {
+    let now = Instant::now();
+    now.checked_add(PATIENCE).unwrap_or(now)
+}
+
+/// Those of the conditions; nothing of the moment is asked of a read.
+fn due(need: &Need, tier: Tier, is: fn(&Condition) -> bool) -> impl Iterator<Item = &Condition> {
+    need.conditions.iter().filter(move |condition| tier > Tier::T0 && is(condition))
 }
 
 impl Machine {

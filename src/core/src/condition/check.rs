@@ -90,6 +90,25 @@ impl Check {
         found.ok_or(BadCondition::Check)
     }
 
+    /// Whether it can be told what this is about; in a request a check of which it cannot never holds.
+    #[must_use]
+    pub const fn is_told(&self) -> bool {
+        match self {
+            Self::UnitActive(Named::Each)
+            | Self::UnitStarted(Named::Each)
+            | Self::PackagePresent(Named::Each)
+            | Self::NotLastAdministrator(Named::Each) => false,
+            Self::NoDpkgLock
+            | Self::MainsPower
+            | Self::Free { .. }
+            | Self::Content { .. }
+            | Self::UnitActive(Named::This(_))
+            | Self::UnitStarted(Named::This(_))
+            | Self::PackagePresent(Named::This(_))
+            | Self::NotLastAdministrator(Named::This(_)) => true,
+        }
+    }
+
     /// This check for a command that names these things, each with its kind; one of which the name cannot be told is
     /// without it. Where one such, or none at all, is there, what is left is a check that never holds.
     #[must_use]
@@ -279,7 +298,7 @@ mod tests {
         fn whatever_a_command_names_no_check_about_it_is_lost(names in proptest::collection::vec(proptest::option::of("[a-z*/-]{0,6}"), 0..5)) {
             let named: Vec<_> = names.iter().map(|name| (TargetKind::Unit, name.as_deref())).collect();
             let checks = Check::UnitActive(Named::Each).about(&named);
-            let all = checks.iter().all(|check| matches!(check, Check::UnitActive(Named::This(_))));
+            let all = checks.iter().all(Check::is_told);
             prop_assert!(!checks.is_empty() && (all && checks.len() == names.len() || checks == [Check::UnitActive(Named::Each)]));
         }
     }

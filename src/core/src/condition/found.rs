@@ -147,10 +147,19 @@ pub fn other_host(rule: &RuleId, kinds: &[HostKind], host: &Host) -> Failure {
 /// A check that did not hold before the run, as its caller is told.
 #[must_use]
 pub fn unmet(rule: &RuleId, check: &Check, found: Found) -> Failure {
-    Failure::new(
-        Code::Unmet,
-        format!("The rule {rule} asks for `{check}`, and {found}: ask again when that has changed."),
-    )
+    let mend = match found {
+        Found::Unnamed => "name each in full",
+        Found::Locked(_)
+        | Found::Room(_)
+        | Found::Battery
+        | Found::OtherContent
+        | Found::Unit(_)
+        | Found::NoPackage
+        | Found::Alone
+        | Found::Unknown
+        | Found::TimedOut => "ask again when that has changed",
+    };
+    Failure::new(Code::Unmet, format!("The rule {rule} asks for `{check}`, and {found}: {mend}."))
 }
 
 /// A check that did not hold after the run, as its caller is told.

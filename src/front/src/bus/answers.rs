@@ -62,7 +62,8 @@ pub(super) fn shown(shown: &Shown) -> Keys {
 fn conditions(case: &countersign_core::request::Classified, seen: &[Seen]) -> (&'static str, Variant<'static>) {
     let secrets = case.request().secrets();
     let later = case.classification().needs.iter().flat_map(|need| {
-        let after = need.conditions.iter().filter(|condition| condition.role == Role::After);
+        let after =
+            need.conditions.iter().filter(|condition| condition.role == Role::After && condition.check.is_told());
         after.map(|condition| Seen::new(&need.rule, condition, None))
     });
     let each = |Seen { rule, role, check, found }: Seen| {

@@ -64,6 +64,20 @@ impl Units for Told {
     }
 }
 
+/// Units that are all active, and of which nobody hears before the gate is opened.
+#[derive(Default)]
+pub(crate) struct Gate(pub(crate) tokio::sync::watch::Sender<bool>);
+
+impl Units for Gate {
+    fn state<'a>(&'a self, _: &'a Unit) -> Soon<'a, Option<UnitState>> {
+        let mut opened = self.0.subscribe();
+        Box::pin(async move {
+            opened.wait_for(|opened| *opened).await.ok()?;
+            Some(UnitState { activity: Activity::Active, ended_well: false })
+        })
+    }
+}
+
 /// A machine in a directory: a lock file that nobody holds, a package, an administrator.
 pub(crate) struct Ground(TempDir);
 
@@ -102,7 +116,7 @@ impl Ground {
 }
 
 async fn look(conditions: &Conditions, check: &str) -> Result<(), Found> {
-    conditions.look(&Check::parse(check).unwrap(), Instant::now() + PATIENCE).await
+    conditions.look(&Check::parse(check).unwrap(), in_time()).await
 }
 
 #[test]

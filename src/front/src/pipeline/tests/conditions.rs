@@ -7,7 +7,7 @@ use countersign_core::condition::{Activity, Host, Role, Seen};
 
 use super::*;
 use crate::conditions::Conditions;
-use crate::conditions::tests::{Ground, Holder, Told};
+use crate::conditions::tests::{Gate, Ground, Holder, Told};
 
 /// A stage on a Debian host on which everything holds.
 fn debian() -> (Stage, Ground, Arc<Told>) {
@@ -175,6 +175,46 @@ async fn what_does_not_hold_after_a_run_that_ended_well_is_drift() {
         assert!(receipt.sentence.contains("app.service") && receipt.sentence.contains(found), "{}", receipt.sentence);
         assert_eq!(records[1].ended, Some(Ended::Exited(0)));
         assert!(records[1].conditions[0].found.as_ref().is_some_and(|said| said.contains(found)), "{records:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_looked_at_afterwards_is_refused_before() {
+    let (stage, _ground, units) = debian();
+    units.say("a.service", Some(Activity::Active));
+    for words in [&["raise", "a*"][..], &["raise", "a", "/srv/b"], &["raise"]] {
+        let failure = stage.submit_in_place(words).await.unwrap_err();
+        assert_eq!(failure.code, Code::Unmet, "{words:?}");
+        assert!(failure.sentence.contains("name each in full"), "{failure}");
+    }
+    assert!(stage.launcher.asked().is_empty() && lock(&stage.humans.asked).is_empty());
+    let ticket = stage.submit(GRANTED, &["raise", "a"]).await.unwrap();
+    assert!(ticket.slot.give(yes()));
+    runs(&stage, &ticket).await;
+    assert_eq!(ticket.end().unwrap().receipt.code, None);
+}
+
+/// What may happen while a look is under way.
+type Event = fn(&Stage);
+
+#[tokio::test]
+async fn what_happens_during_the_second_look_is_seen_after_it() {
+    let stopped: Event = |stage| stage.pipeline.standing.stop();
+    let reloaded: Event = |stage| stage.pipeline.put_in_force(policy("mode = 'open'"));
+    let held: Event = |stage| stage.pipeline.standing.warn();
+    for (event, code) in [(stopped, Code::Stopped), (reloaded, Code::Changed), (held, Code::Held)] {
+        let (ground, gate) = (Ground::new(), Arc::new(Gate::default()));
+        gate.0.send_replace(true);
+        let stage = Stage::new("").beside(ground.debian().asking(gate.clone()));
+        let ticket = stage.submit(GRANTED, &["unpack", "x"]).await.unwrap();
+        gate.0.send_replace(false);
+        assert!(ticket.slot.give(yes()));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!((ticket.phase(), stage.ran()), (Phase::Waiting, false), "{code}: it looks");
+        event(&stage);
+        gate.0.send_replace(true);
+        assert_eq!(end(&ticket).await.unwrap_err(), code);
+        assert_eq!((stage.log(), stage.ran()), (vec![format!("final {code}")], false));
     }
 }
 

@@ -75,6 +75,15 @@ hosts = ["debian"]
 checks = ["no-dpkg-lock"]
 check = [{ spec = "unit-active helper", role = "soft" }, { spec = "unit-started app", role = "after" }]
 form = [{ id = "list", tier = "T0", reason = "Lists.", operands = ["<=list>"] }]
+
+[[program]]
+names = ["raise"]
+must_match = ["raise x"]
+must_not_match = ["other"]
+tier = "T2"
+reason = "Raises."
+operands = ["[<unit>...]"]
+check = [{ spec = "unit-started <unit>", role = "after" }]
 "#;
 const PROFILES: [&str; 3] = [
     include_str!("../../../../../policy/profiles/observe.toml"),
