@@ -15,9 +15,10 @@ mod tests {
     const GRANTS: &str = "[[grant]]\nuser = 'agent'\nceiling = 'T1'\nauto = 'T1'\n\
         budgets = { requests_per_minute = 6000, job_seconds_per_hour = 200000 }\n\
         [[grant]]\nuser = 'stranger'\nceiling = 'T0'\nauto = 'T0'\nbudgets = { requests_per_minute = 6000, job_seconds_per_hour = 200000 }\n";
-    /// The broker may be started as often as it dies.
-    const NO_LIMIT: &str = "[Unit]\nStartLimitIntervalSec=0\n";
-    const MOMENTS: usize = 60;
+    /// The broker may be started as often as it dies, and at once.
+    const NO_LIMIT: &str = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=1ms\n";
+    /// The log's writer by itself is killed two hundred times, each of which counts (`src/audit/src/tests/power.rs`).
+    const MOMENTS: usize = 100;
     /// What a busy host must manage of them in its time.
     const LEAST: usize = 12;
 
@@ -43,10 +44,10 @@ PARTS = ["/usr/libexec/countersign/countersignd", "/usr/libexec/countersign/coun
 end, done = time.monotonic() + 35, 0
 while done < int(sys.argv[1]) and time.monotonic() < end:
     parts = random.choice([PARTS[:1], PARTS[1:], PARTS])
-    # Most moments are moments of work, some are moments of a start.
-    before, wait = os.listdir("/etc"), time.monotonic() + random.choice([0, 3, 3, 3])
-    while time.monotonic() < wait and os.listdir("/etc") == before: time.sleep(0.01)
-    time.sleep(random.random() * 0.2)
+    # Most moments are moments of work, which leaves a mark, some are moments of a start.
+    before, wait = os.listdir("/etc"), time.monotonic() + random.choice([0.2, 3, 3, 3])
+    while time.monotonic() < wait and os.listdir("/etc") == before: time.sleep(0.005)
+    time.sleep(random.random() * 0.1)
     hit = [pid for part in parts for pid in pids(part)]
     for pid in hit:
         try: os.kill(pid, signal.SIGKILL)
@@ -144,6 +145,33 @@ print(done)
         machine.run(["rm", "/var/lib/countersign/filler"])?.ok()?;
         until("a read", || Ok(read(&machine)?.success().then_some(())))?;
         assert_eq!(pid()?.stdout, before, "it is the same process");
+        machine.run(["countersign", "audit", "verify"])?.ok()?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_lets_nothing_run_until_it_can() -> anyhow::Result<()> {
+        let builder = installed_with("grants.d/10-group.toml", GRANTS).before_boot(|root| {
+            std::fs::write(root.join("etc/systemd/system/var-lib-countersign.mount"), MOUNT)?;
+            drop_in(root, "limit.conf", NO_LIMIT)?;
+            drop_in(root, "mount.conf", ON_ITS_OWN)
+        });
+        let machine = builder.boot()?;
+        admit(&machine)?;
+        read(&machine)?.ok()?;
+        // With a file that is open for writing no file system becomes read-only, so it dies and comes back to one.
+        let remount = "systemctl kill --kill-whom=all --signal=KILL countersignd
+            until mount -o remount,ro /var/lib/countersign; do sleep 0.005; done";
+        machine.run(["sh", "-c", remount])?.ok()?;
+        for _ in 0..3 {
+            let refused = machine.run_as(AGENT, ["countersign", "run", "--", "touch", "/etc/not-this"])?;
+            assert!(refused.code >= 120, "{refused:?}");
+            assert!(!machine.exists("/etc/not-this")?);
+        }
+        let journal = machine.run(["journalctl", "--unit=countersignd", "--no-pager"])?.stdout;
+        assert!(journal.contains("the audit log cannot be opened: the log may not be written"), "{journal}");
+        machine.run(["mount", "-o", "remount,rw", "/var/lib/countersign"])?.ok()?;
+        until("a read", || Ok(read(&machine)?.success().then_some(())))?;
         machine.run(["countersign", "audit", "verify"])?.ok()?;
         Ok(())
     }
