@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use countersign_core::condition::{Activity, Host, Role, Seen};
 
+use super::stage::asks;
 use super::*;
 use crate::conditions::Conditions;
 use crate::conditions::tests::{Gate, Ground, Holder, Told};
@@ -261,4 +262,37 @@ async fn a_step_after_which_the_machine_drifted_voids_the_rest_and_one_that_is_u
     let later = stage::asks(&[&["change", "y"], &["unpack", "x"]]);
     let failure = stage.pipeline.submit(&caller(GRANTED), later, None).await.unwrap_err();
     assert!(failure.code == Code::Unmet && failure.sentence.starts_with("Step 2 of 2: "), "{failure}");
+}
+
+/// Three steps, of which the second asks for something; how each ended once the first has run.
+async fn three_steps(stage: &Stage, meanwhile: impl FnOnce()) -> Vec<Option<Code>> {
+    let steps = asks(&[&["change", "1"], &["unpack", "x"], &["change", "3"]]);
+    let ticket = stage.pipeline.submit(&caller(GRANTED), steps, None).await.unwrap();
+    assert!(ticket.slot.give(yes()));
+    until(&ticket, Phase::Running).await;
+    meanwhile();
+    for command in ticket.commands.iter() {
+        for _ in 0..200 {
+            if command.has_begun() || command.end().is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        stage.launcher.finish(command.id());
+    }
+    end(&ticket).await.ok();
+    ticket.commands.iter().map(|command| command.end().unwrap().receipt.code).collect()
+}
+
+#[tokio::test]
+async fn a_step_that_drifted_or_no_longer_may_begin_is_the_last_of_its_bundle() {
+    let (stage, _ground, _) = debian();
+    assert_eq!(three_steps(&stage, || {}).await, [None; 3]);
+    let (stage, _ground, units) = debian();
+    let codes = three_steps(&stage, || units.say("app.service", Some(Activity::Failed))).await;
+    assert_eq!(codes, [None, Some(Code::Drift), Some(Code::Void)]);
+    let (stage, _ground, units) = debian();
+    let codes = three_steps(&stage, || units.say("helper.service", None)).await;
+    assert_eq!(codes, [None, Some(Code::Unmet), Some(Code::Void)]);
+    assert_eq!(stage.log(), ["intent", "result", "final Unmet", "final Void"]);
 }
