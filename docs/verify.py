@@ -6,7 +6,7 @@ usage: verify.py LOG... [CHECKPOINT KEY]
        LOG: a database without -wal file, segments in order, or an export
        CHECKPOINT: a signed checkpoint that was kept      KEY: the log's key, as name+id+base64
 """
-import base64, hashlib, json, sqlite3, sys
+import base64, hashlib, json, os, sqlite3, sys
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 sha, hexa = lambda *parts: hashlib.sha256(b"".join(parts)).digest(), bytes.fromhex
@@ -20,12 +20,19 @@ def grow(peaks, leaf):                     # peaks: (size, hash) of complete sub
     while len(peaks) > 1 and peaks[-1][0] == peaks[-2][0]:
         (size, right), (_, left) = peaks.pop(), peaks.pop()
         peaks.append((2 * size, sha(b"\1", left, right)))
+def entries(lines):                        # of an export; a line of another form has no hash
+    for line in lines:
+        body, leaf = line[8:-75], sha(b"\0", line[8:-75])
+        if not line.startswith(b'{"note":'): yield None, leaf if line == b'{"body":%b,"hash":"%b"}' % (body, leaf.hex().encode()) else None, body
+def is_log(path): return open(path, "rb").read(16).startswith((b"SQLite format 3", b'{"base":'))
 def log(path):                             # its base, its (seq, hash, body), and the (seq, hash) that it ends with
     if open(path, "rb").read(1) == b"{":
         lines = (line[:-1] for line in open(path, "rb") if line.endswith(b"\n") or sys.exit("torn: the last line"))
-        base = json.loads(next(lines))["base"]
-        rows = ((None, hexa(line[-66:-2].decode()), line[8:-75]) for line in lines if line.startswith(b'{"body":'))
-        return base["seq"], hexa(base["hash"]), [hexa(peak) for peak in base["peaks"]], rows, None
+        first = json.loads(next(lines))
+        if (first["format"], first["v"]) != ("countersign-log", 1): raise ValueError("another form")
+        base = first["base"]
+        return base["seq"], hexa(base["hash"]), [hexa(peak) for peak in base["peaks"]], entries(lines), None
+    if os.path.exists(path + "-wal") and os.path.getsize(path + "-wal"): sys.exit(f"{path} has more in its -wal file: make a copy with VACUUM INTO, or an export")
     db = sqlite3.connect(f"file:{path}?immutable=1", uri=True)
     (seq, last, peaks), = db.execute("SELECT seq, hash, peaks FROM base")
     rows = db.execute("SELECT seq, hash, body FROM entries ORDER BY seq")
@@ -47,12 +54,13 @@ def verify(paths, trusted):
     def bad(seq, rule): sys.exit(f"entry {seq} breaks the rule {rule}")
     def compare():
         if trusted and trusted[0] == count and trusted[1] != root(peaks): bad(1, f"checkpoint: an entry up to {count} was changed")
-    for path in paths:
+    def read(path):
+        nonlocal count, last, peaks, begun
         seq, before, tops, rows, head = log(path)
         bits = [1 << bit for bit in reversed(range(64)) if seq >> bit & 1]
         if begun and (seq, before, tops) != (count, last, [peak for _, peak in peaks]): bad(count + 1, "base")
+        if not begun and trusted and trusted[0] < seq: sys.exit("the checkpoint is older than what is here")
         count, last, peaks, begun = seq, before, list(zip(bits, tops)), True
-        if trusted and trusted[0] < count: sys.exit("the checkpoint is older than what is here")
         compare()
         for number, leaf, body in rows:
             if number not in (None, count + 1): bad(count + 1, "sequence")
@@ -65,6 +73,9 @@ def verify(paths, trusted):
             count, last = count + 1, leaf
             compare()
         if head and head != (count, last): bad(min(head[0], count) + (head[0] != count), "head")
+    for path in paths:
+        try: read(path)
+        except (ValueError, LookupError, TypeError, RecursionError, StopIteration, sqlite3.Error) as error: bad(count + 1, f"readable: {error}")
     if trusted and trusted[0] > count: bad(count + 1, f"checkpoint: {trusted[0]} entries were signed and {count} are here")
     print(f"ok ({count} entries, head {last.hex()}, root {root(peaks).hex()})")
 def prove(path, key):                      # RFC 9162, section 2.1.3.2
@@ -83,6 +94,6 @@ def prove(path, key):                      # RFC 9162, section 2.1.3.2
     print(f"proven: entry {number + 1} of {size} is {record.decode()}")
 arguments = sys.argv[1:]
 if len(arguments) == 3 and arguments[0] == "--proof": prove(*arguments[1:])
-elif len(arguments) >= 3: verify(arguments[:-2], checkpoint(*arguments[-2:]))
+elif len(arguments) >= 3 and not is_log(arguments[-1]): verify(arguments[:-2], checkpoint(*arguments[-2:]))
 elif arguments: verify(arguments, None)
 else: sys.exit(__doc__)

@@ -291,3 +291,98 @@ fn an_untouched_log_passes_both_and_a_torn_last_line_is_no_tampering() {
     assert!(matches!(signed.ours(&cut(true)), Report::Tampered { seq: 200, rule: Rule::Checkpoint, .. }));
     assert!(signed.theirs(&[cut(false)])[0].starts_with("torn"));
 }
+
+#[test]
+fn a_line_of_an_export_that_is_written_otherwise_is_found_and_located_by_both() {
+    let signed = Signed::new();
+    let line = |seq: usize| signed.lines[seq].trim_end().to_owned();
+    let hash = |seq: usize| leaf(&canonical(&signed.body(seq)).unwrap()).to_string();
+    let mut edits = Vec::new();
+    for seq in [1, 88, RECORDS] {
+        let (line, hash) = (line(seq), hash(seq));
+        for other in [
+            format!("{line} "),
+            line.replacen("{\"body\":", "{\"body\": ", 1),
+            line.replace(&hash, &hash.to_uppercase()),
+            line.replacen("{\"body\":{", "{\"body\":{\"v\":1,", 1),
+            format!(
+                "{{\"hash\":\"{hash}\",\"body\":{}}}",
+                String::from_utf8(canonical(&signed.body(seq)).unwrap()).unwrap()
+            ),
+            String::new(),
+            "{\"comment\":\"none\"}".to_owned(),
+            signed.lines[0].trim_end().to_owned(),
+        ] {
+            edits.push(Edit::new(seq..seq + 1, vec![format!("{other}\n")], seq));
+        }
+        edits.push(Edit::new(seq + 1..seq + 1, vec!["\n".to_owned()], seq + 1));
+    }
+    signed.both_find(&edits);
+}
+
+/// What the second verifier says when it is called as its first lines say.
+fn called(words: &[&Path]) -> (bool, String) {
+    let verifier = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/verify.py");
+    let output = command().stderr(Stdio::piped()).arg(verifier).args(words).output().unwrap();
+    (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+#[test]
+fn the_second_verifier_reads_any_number_of_segments_with_and_without_a_checkpoint_of_any_of_them() {
+    let state = State::new();
+    let mut store = state.open();
+    let key = SigningKey::from_seed(Name::new("example.com/log").unwrap(), &[7; 32]);
+    let at = |name: &str| state.path().join(name);
+    fs::write(at("key"), key.verifier().to_string()).unwrap();
+    for size in [5, 10, 15] {
+        super::segment::close(&mut store, 5);
+        assert_eq!(store.tree().size, size);
+        let note = Checkpoint::new(key.verifier().name().clone(), store.tree()).sign(&key).unwrap();
+        fs::write(at(&format!("note-{size}")), note.to_string()).unwrap();
+    }
+    drop(store);
+    let names: Vec<_> = super::segment::names(&state).into_iter().filter(|name| name.ends_with(".db")).collect();
+    let files: Vec<_> = names.iter().map(|name| at(name)).collect();
+    let files: Vec<&Path> = files.iter().map(|file| file.as_path()).collect();
+    assert_eq!(files.len(), 4);
+    for (several, entries) in [(&files[..1], 5), (&files[..3], 15), (&files[..], 15), (&files[1..], 15)] {
+        let (fine, said) = called(several);
+        assert!(fine && said.starts_with(&format!("ok ({entries} entries")), "{several:?}: {said}");
+    }
+    let with = |several: &[&Path], note: &str| called(&[several, &[&at(note), &at("key")]].concat());
+    for note in ["note-5", "note-10", "note-15"] {
+        let (fine, said) = with(&files, note);
+        assert!(fine && said.starts_with("ok (15 entries"), "{note}: {said}");
+    }
+    for (several, note, says) in [
+        (&files[..2], "note-15", "entry 11 breaks the rule checkpoint"),
+        (&files[2..], "note-5", "the checkpoint is older"),
+        (&[files[0], files[2]][..], "note-5", "entry 6 breaks the rule base"),
+    ] {
+        let (fine, said) = with(several, note);
+        assert!(!fine && said.starts_with(says), "{several:?} {note}: {said}");
+    }
+}
+
+#[test]
+fn the_second_verifier_does_not_pass_over_entries_in_a_journal() {
+    let state = State::new();
+    let mut store = state.open();
+    store.append(&drafts()).unwrap();
+    let copy = State::new();
+    fs::copy(state.database(), copy.database()).unwrap();
+    fs::copy(state.journal(), copy.journal()).unwrap();
+    let (fine, said) = called(&[&copy.database()]);
+    assert!(!fine && said.contains("-wal"), "{said}");
+}
+
+#[test]
+fn what_the_second_verifier_cannot_read_has_a_place() {
+    let state = State::new();
+    let copy = state.path().join("copy");
+    for bytes in [&b"{\"base\":1}\n"[..], b"{\"base\":{},\"format\":\"countersign-log\",\"v\":2}\n", b"no log", b""] {
+        fs::write(&copy, bytes).unwrap();
+        let (fine, said) = called(&[&copy]);
+        assert!(!fine && said.starts_with("entry 1 breaks the rule readable"), "{said}");
+    }
+}
