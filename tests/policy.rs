@@ -153,8 +153,9 @@ mod tests {
         let all = tables(&machine)?;
         assert!(all.len() >= 4 * 40);
         for (number, (path, text, at, says)) in all.into_iter().enumerate() {
-            // To read the rules takes a while, so of what comes after them only some is tried here.
-            if path.starts_with(['r', 'p']) && number % 6 != 0 {
+            // The reader's own tests try all of them; and what comes after the rules takes a while.
+            let each = if path.starts_with(['r', 'p']) { 12 } else { 3 };
+            if number % each != 0 {
                 continue;
             }
             machine.write(format!("/etc/countersign/{path}"), &text)?;

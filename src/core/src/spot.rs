@@ -44,6 +44,32 @@ impl Spot {
     }
 }
 
+/// Every text that stands under this key in a TOML file, alone or in a list, at whatever depth, in the order of the file.
+pub(crate) fn texts_under(text: &str, key: &str) -> Vec<(String, Spot)> {
+    let mut found = Vec::new();
+    if let Ok(table) = DeTable::parse(text) {
+        gather(&DeValue::Table(table.into_inner()), 0, key, false, &mut found);
+    }
+    found.sort_unstable_by_key(|(_, start)| *start);
+    found.into_iter().map(|(word, start)| (word, Spot::at_byte(text.as_bytes(), start))).collect()
+}
+
+/// `under` if what is looked at stands under the key itself.
+fn gather(value: &DeValue<'_>, start: usize, key: &str, under: bool, found: &mut Vec<(String, usize)>) {
+    match value {
+        DeValue::String(word) if under => found.push((word.to_string(), start)),
+        DeValue::Array(members) => {
+            members.iter().for_each(|member| gather(member.get_ref(), member.span().start, key, under, found));
+        }
+        DeValue::Table(table) => {
+            for (name, value) in table {
+                gather(value.get_ref(), value.span().start, key, name.get_ref() == key, found);
+            }
+        }
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
+    }
+}
+
 /// What the reader of a TOML text has to say, in words for people who never saw its code.
 pub(crate) fn said(error: &toml::de::Error) -> String {
     const PLAINLY: [(&str, &str); 8] = [
@@ -116,6 +142,15 @@ mod tests {
             assert_eq!(Spot::of_value(text, steps), expected, "{steps:?}");
         }
         assert_eq!(Spot::of_value("not = [toml", &[Key("not")]), spot(1, 1));
+    }
+
+    #[test]
+    fn texts_are_found_under_their_key_at_any_depth() {
+        let text = "profile = 'a'\n[[p]]\nother = 'b'\nsub = [{ profile = 'c' }]\nprofile = ['d', ['e'], 5]\n";
+        let found: Vec<_> = texts_under(text, "profile").into_iter().map(|(word, spot)| (word, spot.line)).collect();
+        let expected = [("a", 1), ("c", 4), ("d", 5), ("e", 5)].map(|(word, line)| (word.to_owned(), line));
+        assert_eq!(found, expected);
+        assert_eq!(texts_under("not = [toml", "not"), []);
     }
 
     proptest! {

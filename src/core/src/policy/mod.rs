@@ -27,6 +27,7 @@ pub use mode::{Mode, NotAMode};
 use crate::classify::{RuleFile, Rules, RulesError};
 use crate::digest::{Digest, NotCanonical};
 use crate::profile::{ProfileError, Profiles};
+use crate::spot::{Spot, texts_under};
 
 /// The version of the meaning of rules, profiles and grants; raised when the same files come to mean something else.
 pub const RULESET_VERSION: u32 = 1;
@@ -80,6 +81,18 @@ pub enum PolicyError {
     /// In a profile.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// A grant or a rule names a profile that is not there.
+    #[error("{file}:{line}:{column}: there is no profile {name:?}")]
+    NoProfile {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column in bytes, from 1.
+        column: usize,
+        /// The name.
+        name: String,
+    },
     /// The whole could not be digested.
     #[error(transparent)]
     NotCanonical(#[from] NotCanonical),
@@ -95,6 +108,15 @@ pub struct Policy {
     ruleset: Ruleset,
 }
 
+/// Whether every profile that a file names under this key is there.
+fn no_profile(file: &TextFile<'_>, key: &str, profiles: &Profiles) -> Result<(), PolicyError> {
+    let known = |name: &str| profiles.iter().any(|profile| profile.name.as_str() == name);
+    let unknown = texts_under(file.text, key).into_iter().find(|(name, _)| !known(name));
+    unknown.map_or(Ok(()), |(name, Spot { line, column })| {
+        Err(PolicyError::NoProfile { file: file.name.to_owned(), line, column, name })
+    })
+}
+
 impl Policy {
     /// Parses every source; user and group names are resolved once, here.
     ///
@@ -105,6 +127,12 @@ impl Policy {
         let grants = Grants::parse(sources.grants, names)?;
         let rules = Rules::parse(sources.rules)?;
         let profiles = Profiles::parse_among(sources.profiles, sources.own_profiles, |user| names.lacks(user))?;
+        let named = |file: &TextFile<'_>, key| no_profile(file, key, &profiles);
+        sources.grants.iter().try_for_each(|file| named(file, "profiles"))?;
+        sources
+            .rules
+            .iter()
+            .try_for_each(|rules| named(&TextFile { name: rules.name, text: rules.text }, "profile"))?;
         let digest = Digest::of_canonical(&(&settings, &grants, rules.digest(), profiles.digest()?))?;
         Ok(Self { settings, grants, rules, profiles, ruleset: Ruleset { version: RULESET_VERSION, digest } })
     }
