@@ -38,13 +38,23 @@ impl Signs {
         let back = self.latest.swap(now.millis(), Ordering::Relaxed) > now.millis().saturating_add(LEAP);
         let space = fstatvfs(&self.directory).map(|facts| facts.f_bavail.saturating_mul(facts.f_frsize));
         // A file system that does not say is one that writing will tell of.
-        back || space.is_ok_and(|bytes| bytes < LEAST_SPACE)
+        back || space.is_ok_and(is_short)
     }
+}
+
+/// Whether so many free bytes are too few.
+const fn is_short(bytes: u64) -> bool {
+    bytes < LEAST_SPACE
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn too_little_space_is_a_sign_at_n_and_n_minus_one() {
+        assert!(!is_short(LEAST_SPACE) && is_short(LEAST_SPACE - 1));
+    }
 
     #[test]
     fn a_clock_that_goes_back_is_seen_once_at_n_and_n_plus_one() {
