@@ -37,6 +37,14 @@ fn a_bundle_has_two_to_sixteen_steps() {
 }
 
 #[test]
+fn the_largest_bundle_fits_beside_the_largest_plan_in_one_message() {
+    let (bundle, _) = Bundle::draw(id(), &many(MOST)).unwrap();
+    let bytes = serde_json::to_vec(&bundle).unwrap().len();
+    // What is left is for the approval and the order's own members.
+    assert!(crate::plan::MAX_BYTES + bytes + 16 * 1_024 < crate::message::MAX_BYTES, "{bytes}");
+}
+
+#[test]
 fn the_words_of_all_steps_together_have_a_bound_at_n_and_n_plus_one() {
     let half = "x".repeat(MAX_WORDS_BYTES / 2 - 1);
     let words = |more: &str| [vec![half.clone()], vec![format!("{half}{more}")]];

@@ -113,8 +113,7 @@ impl Pipeline {
     ) -> Result<Whole, Box<Ending>> {
         let consider = |(at, ask): (usize, &Ask)| {
             let considered = self.consider(policy, caller, ask, self.taint_before(caller, at));
-            considered
-                .map_err(|ending| Box::new(Ending { failure: in_step(at, asks.len(), ending.failure), ..*ending }))
+            considered.map_err(|ending| Box::new(ending.in_step(at, asks.len())))
         };
         let first = consider((0, &asks.first))?;
         let rest = (1..).zip(&asks.rest).map(consider).collect::<Result<_, _>>()?;
@@ -209,7 +208,7 @@ impl Pipeline {
                 Ok(shown) => steps.push(shown),
                 Err(ending) => {
                     let Stumbled { failure, .. } = not_there_yet(at, ending.failure.clone());
-                    let ending = Ending { failure: in_step(at, count, failure), ..*ending };
+                    let ending = Ending { failure, ..*ending }.in_step(at, count);
                     return Err(self.conclude(ending).await.without(&secrets));
                 }
             }
@@ -276,6 +275,17 @@ fn in_step(at: usize, of: usize, failure: Failure) -> Failure {
         return failure;
     }
     Failure::new(failure.code, format!("Step {} of {of}: {}", at.saturating_add(1), failure.sentence))
+}
+
+impl Ending {
+    /// The same, and in which step of how many, for the caller and in the record.
+    fn in_step(self, at: usize, of: usize) -> Self {
+        if of < 2 {
+            return self;
+        }
+        let failure = in_step(at, of, self.failure);
+        Self { draft: self.draft.map(|draft| draft.with_failure(&failure)), failure }
+    }
 }
 
 fn voided_by(at: usize) -> Failure {

@@ -1,4 +1,4 @@
-//! The life of a request, as one table: what may follow what. SEC-2, SEC-8, SEC-12.
+//! The life of a request, or of one step of a bundle, as one table: what may follow what. SEC-2, SEC-8, SEC-12.
 //!
 //! ```text
 //!   asked ──allow (by its grant), approve (by people)──▶ approved ──seal──▶ ordered ──start──▶ running

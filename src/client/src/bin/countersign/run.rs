@@ -165,7 +165,9 @@ fn tell(id: &str, mut result: Fields, json: bool) -> Result<u8, Complaint> {
     }
     let void = result.steps().iter().filter(|step| step.text("code") == Code::Void.name()).count();
     if void > 0 {
-        print::error(&format!("A step failed, and {void} behind it did not begin."))?;
+        let count = void.to_string();
+        let said = words::fill("a step failed, and of those behind it {count} did not begin", &[("count", &count)]);
+        print::error(&said)?;
     }
     if json {
         result.insert("id", id.into());

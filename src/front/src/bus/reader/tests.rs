@@ -107,3 +107,20 @@ async fn what_says_what_is_done_may_not_be_named() {
     assert_eq!(stage.log(), ["final InvalidRequest"; 2]);
     assert!(stage.launcher.asked().is_empty(), "nothing was even looked at");
 }
+
+#[tokio::test]
+async fn of_a_bundle_others_see_no_plan_that_hides_and_no_receipt_where_any_does() {
+    let stage = Stage::new("");
+    let clear = |word: &str| ask(&["change", word]);
+    for (second, whole) in [(clear("y"), true), (clear("password=hunter2"), false)] {
+        let asks = crate::row::Row::of([clear("x"), second]).unwrap();
+        let ticket = stage.pipeline.submit(&caller(GRANTED), asks, None).await.unwrap();
+        ticket.withdraw(crate::tickets::Withdrawal::Asked);
+        assert!(ticket.over().await.is_some());
+        let said = |reader| format!("{:?}", answers::ticket(&ticket, |_| String::new(), reader));
+        assert_eq!(said(Reader::Owner).contains("hunter2"), !whole);
+        assert!(!said(Reader::Other).contains("hunter2"), "{}", said(Reader::Other));
+        assert_eq!(Reader::Other.receipt(&ticket).is_empty(), !whole);
+        assert!(!Reader::Owner.receipt(&ticket).is_empty());
+    }
+}

@@ -148,6 +148,8 @@ async fn a_denied_step_denies_the_whole_before_anybody_is_asked() {
     }
     assert!(lock(&stage.humans.asked).is_empty() && stage.launcher.asked().is_empty());
     assert_eq!((stage.log(), used(&stage)), (vec!["final ModeCeiling".to_owned(); 2], [0; 6]), "nothing was charged");
+    let errors: Vec<_> = stage.records().iter().map(|record| record.error.clone().unwrap()).collect();
+    assert!(errors[0].starts_with("Step 2 of 2: ") && errors[1].starts_with("Step 1 of 2: "), "{errors:?}");
 }
 
 #[tokio::test]
