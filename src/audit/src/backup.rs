@@ -13,6 +13,7 @@ use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -33,7 +34,9 @@ use crate::store::Head;
 /// What a backup is called until it is whole.
 const UNFINISHED: &str = ".countersign-backup-";
 /// How often it is begun anew where a segment was closed meanwhile, or a log without a journal was written.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: usize = 25;
+/// How long to wait before that.
+const PAUSE: Duration = Duration::from_millis(20);
 /// How many of SQLite's pages are copied at once, four mebibytes.
 const PAGES: i32 = 1_024;
 
@@ -76,11 +79,19 @@ pub fn backup(log: &Path, to: &Path) -> Result<Saved, BackupError> {
         return Err(BackupError::There(to.to_owned()));
     }
     let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut last = StoreError::Moving;
     for _ in 0..ATTEMPTS {
         let mut unfinished = tempfile::Builder::new();
         let unfinished = unfinished.prefix(UNFINISHED).permissions(Permissions::from_mode(0o700));
         let directory = unfinished.tempdir_in(parent).map_err(failed)?;
-        if let Some(saved) = copy(log, &directory)? {
+        let saved = match copy(log, &directory) {
+            Err(BackupError::Log(error)) if error.passes() => {
+                last = error;
+                None
+            }
+            other => other?,
+        };
+        if let Some(saved) = saved {
             File::open(&directory).and_then(|opened| opened.sync_all()).map_err(failed)?;
             renameat_with(CWD, directory.path(), CWD, to, RenameFlags::NOREPLACE).map_err(|errno| match errno {
                 Errno::EXIST => BackupError::There(to.to_owned()),
@@ -91,15 +102,25 @@ pub fn backup(log: &Path, to: &Path) -> Result<Saved, BackupError> {
             File::open(parent).and_then(|opened| opened.sync_all()).map_err(failed)?;
             return Ok(saved);
         }
+        sleep(PAUSE);
     }
-    Err(StoreError::Moving.into())
+    Err(last.into())
 }
 
 /// Nothing if the log moved on meanwhile in a way that a copy does not bear.
 fn copy(log: &Path, directory: &TempDir) -> Result<Option<Saved>, BackupError> {
     let (growing, closed_in) = if log.is_dir() { (log.join(DATABASE), Some(log)) } else { (log.to_owned(), None) };
     let snapshot = Snapshot::glimpse(&growing)?;
-    let connection = snapshot.connection();
+    let saved = copy_of(snapshot.connection(), closed_in, directory);
+    // What was read of a file that was written meanwhile may be anything.
+    if snapshot.held_still() { saved } else { Ok(None) }
+}
+
+fn copy_of(
+    connection: &Connection,
+    closed_in: Option<&Path>,
+    directory: &TempDir,
+) -> Result<Option<Saved>, BackupError> {
     if !schema::is_ours(connection).map_err(StoreError::from)? {
         return Err(StoreError::Schema.into());
     }
@@ -121,7 +142,7 @@ fn copy(log: &Path, directory: &TempDir) -> Result<Option<Saved>, BackupError> {
         segments = segments.saturating_add(1);
     }
     copy_database(&now, &directory.path().join(DATABASE))?;
-    Ok(snapshot.held_still().then_some(Saved { head, segments }))
+    Ok(Some(Saved { head, segments }))
 }
 
 /// Copies a database page by page into a new file that is on the disk when this returns.

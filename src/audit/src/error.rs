@@ -108,6 +108,29 @@ pub enum StoreError {
     Database(#[source] Arc<rusqlite::Error>),
 }
 
+impl StoreError {
+    /// Whether it may be gone at the next look: a log that is written, or whose segment is being closed.
+    pub(crate) const fn passes(&self) -> bool {
+        match self {
+            Self::Busy(_) | Self::Io(_) | Self::Copy(_) | Self::Moving => true,
+            Self::Full(_)
+            | Self::ReadOnly(_)
+            | Self::Corrupt { .. }
+            | Self::Schema
+            | Self::Earlier
+            | Self::Missing { .. }
+            | Self::OtherTree
+            | Self::NotOurs { .. }
+            | Self::File { .. }
+            | Self::NotCanonical(_)
+            | Self::Overloaded
+            | Self::Gone
+            | Self::Thread(_)
+            | Self::Database(_) => false,
+        }
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let code = error.sqlite_error_code();

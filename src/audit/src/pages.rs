@@ -30,7 +30,9 @@ const MAX_ENTRIES: usize = 512;
 /// The most bytes of a page, but for its last entry.
 const MAX_BYTES: usize = 1 << 20;
 /// How often a log is looked at again that was moved while it was looked at.
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: u32 = 50;
+/// How often where the entry is older than what is there: a segment that was closed meanwhile is found at once.
+const ATTEMPTS_AT_OLDER: u32 = 3;
 /// How long to wait before that.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -189,13 +191,14 @@ impl Pages {
         wanted: Option<u64>,
         look: impl Fn(&Connection, u64) -> Result<Look<T>, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut last = StoreError::Moving;
+        let (mut last, mut older) = (StoreError::Moving, 0_u32);
         for _ in 0..ATTEMPTS {
             match self.look_once(wanted, &look) {
                 Ok(Some(Look::Seen(seen))) => return Ok(seen),
-                Ok(Some(Look::Older)) => last = StoreError::Missing { seq: wanted.unwrap_or(0) },
+                Ok(Some(Look::Older)) if older < ATTEMPTS_AT_OLDER => older = older.saturating_add(1),
+                Ok(Some(Look::Older)) => return Err(StoreError::Missing { seq: wanted.unwrap_or(0) }),
                 Ok(None) => last = StoreError::Moving,
-                Err(error @ (StoreError::Busy(_) | StoreError::Io(_) | StoreError::Copy(_))) => last = error,
+                Err(error) if error.passes() => last = error,
                 Err(error) => return Err(error),
             }
             self.open = None;
@@ -216,10 +219,10 @@ impl Pages {
         let kept = self.open.take().filter(|(kept, snapshot)| *kept == file && fresh && snapshot.held_still());
         let snapshot = match kept {
             Some((_, snapshot)) => snapshot,
-            None => open(&file)?,
+            None => Snapshot::glimpse(&file)?,
         };
-        let base = Base::read(snapshot.connection())?.head.seq;
-        let found = look(snapshot.connection(), base);
+        let found = ours(snapshot.connection()).and_then(|base| look(snapshot.connection(), base));
+        // What was read of a file that was written meanwhile may be anything.
         if !snapshot.held_still() {
             return Ok(None);
         }
@@ -229,9 +232,9 @@ impl Pages {
     }
 }
 
-fn open(file: &Path) -> Result<Snapshot, StoreError> {
-    let snapshot = Snapshot::glimpse(file)?;
-    if schema::is_ours(snapshot.connection())? { Ok(snapshot) } else { Err(StoreError::Schema) }
+/// After which entry a log of ours begins.
+fn ours(connection: &Connection) -> Result<u64, StoreError> {
+    if schema::is_ours(connection)? { Ok(Base::read(connection)?.head.seq) } else { Err(StoreError::Schema) }
 }
 
 /// The number of the oldest entry in the closed segments of this directory.

@@ -110,15 +110,35 @@ pub(crate) fn is_blank(connection: &Connection) -> Result<bool, StoreError> {
     Ok(objects == 0)
 }
 
+/// The first thing in which a schema is another than this one.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Difference {
+    pub(crate) expected: String,
+    pub(crate) found: String,
+}
+
 /// Whether the schema is exactly this one.
 pub(crate) fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(difference(connection)?.is_none())
+}
+
+/// In what the schema is another, if it is.
+pub(crate) fn difference(connection: &Connection) -> rusqlite::Result<Option<Difference>> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
-    if number("application_id")? != APPLICATION_ID || number("user_version")? != SCHEMA_VERSION {
-        return Ok(false);
+    for (pragma, ours) in [("application_id", APPLICATION_ID), ("user_version", SCHEMA_VERSION)] {
+        let found = number(pragma)?;
+        if found != ours {
+            return Ok(Some(Difference { expected: format!("{pragma} {ours}"), found: found.to_string() }));
+        }
     }
     let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY rowid")?;
     let found = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)))?;
     let found: Vec<_> = found.collect::<Result<_, _>>()?;
     let ours = OBJECTS.map(|(name, sql)| (name.to_owned(), Some(sql.to_owned())));
-    Ok(found.as_slice() == ours.as_slice())
+    let at = |objects: &[(String, Option<String>)], place: usize| match objects.get(place) {
+        Some((name, sql)) => format!("{name} ({})", sql.as_deref().unwrap_or("without words")),
+        None => "nothing more".to_owned(),
+    };
+    let place = (0..=found.len().max(ours.len())).find(|place| found.get(*place) != ours.get(*place));
+    Ok(place.map(|place| Difference { expected: at(&ours, place), found: at(&found, place) }))
 }

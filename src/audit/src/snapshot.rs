@@ -182,13 +182,15 @@ fn facts(path: &Path) -> io::Result<FileFacts> {
 
 fn connect(database: &Path, private: bool) -> Result<Connection, StoreError> {
     let connection = if private {
-        let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(database, flags)?;
         // The copy is thrown away: it needs no shared memory and nothing of it need reach the disk.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "synchronous", "OFF")?;
         connection
     } else {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        // One thread reads it, so nothing of it need be locked for each value.
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         Connection::open_with_flags(format!("file:{}?immutable=1", escaped(database)), flags)?
     };
     guard(&connection)?;

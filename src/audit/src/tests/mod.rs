@@ -7,6 +7,7 @@
 )]
 
 mod backup;
+mod damage;
 mod flips;
 mod forged;
 mod full;

@@ -79,6 +79,11 @@ impl Lines {
         self.base.as_ref()
     }
 
+    /// Why that cannot be read.
+    pub(super) const fn flaw(&self) -> &'static str {
+        "another first line than that of an export of this version"
+    }
+
     pub(super) const fn is_torn(&self) -> bool {
         self.torn
     }

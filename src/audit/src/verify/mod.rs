@@ -54,9 +54,11 @@ pub fn verify(paths: &[&Path], trust: &Trust) -> Result<Report, StoreError> {
 
 fn examine(sources: &mut [Source], trust: &Trust) -> Result<Report, StoreError> {
     let mut walk = Walk::new(trust);
+    let several = sources.len() > 1;
     for source in sources {
         match pool::walk(source, &mut walk) {
             Ok(()) => {}
+            Err(Halt::Found(report)) if several => return Ok(report.within(source.path())),
             Err(Halt::Found(report)) => return Ok(report),
             Err(Halt::Failed(error)) => return Err(error),
         }

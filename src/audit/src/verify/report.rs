@@ -1,6 +1,7 @@
 //! What the verifier says: sound, torn, or which entry breaks which rule.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use countersign_core::digest::Digest;
 use serde::Serialize;
@@ -90,10 +91,23 @@ pub enum Report {
         expected: String,
         /// What is there.
         found: String,
+        /// The file in which that is, where the log has several.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file: Option<PathBuf>,
     },
 }
 
 impl Report {
+    /// Adds in which file it is, where that is to be said.
+    pub(super) fn within(self, place: &Path) -> Self {
+        match self {
+            Self::Tampered { seq, rule, expected, found, .. } => {
+                Self::Tampered { seq, rule, expected, found, file: Some(place.to_owned()) }
+            }
+            Self::Verified { .. } | Self::Torn { .. } => self,
+        }
+    }
+
     /// Whether nothing was changed and nothing is missing at the end.
     #[must_use]
     pub const fn is_verified(&self) -> bool {
@@ -105,7 +119,7 @@ impl Report {
 }
 
 pub(super) fn tampered(seq: u64, rule: Rule, expected: impl fmt::Display, found: impl fmt::Display) -> Report {
-    Report::Tampered { seq, rule, expected: expected.to_string(), found: found.to_string() }
+    Report::Tampered { seq, rule, expected: expected.to_string(), found: found.to_string(), file: None }
 }
 
 impl fmt::Display for Report {
@@ -122,8 +136,10 @@ impl fmt::Display for Report {
                     "torn: entry {next} was not written to its end; sound before it ({entries} entries, head {head})"
                 )
             }
-            Self::Tampered { seq, rule, expected, found } => {
-                write!(f, "entry {seq} breaks the rule {}: expected {expected}, found {found}", rule.name())
+            Self::Tampered { seq, rule, expected, found, file } => {
+                write!(f, "entry {seq} breaks the rule {}", rule.name())?;
+                file.iter().try_for_each(|file| write!(f, " in {}", file.display()))?;
+                write!(f, ": expected {expected}, found {found}")
             }
         }
     }

@@ -12,14 +12,14 @@ use crate::base::Base;
 use crate::error::StoreError;
 use crate::journal::Journal;
 use crate::log::{self, blob_of, digest_of, number_of, text_of};
-use crate::schema;
+use crate::schema::{self, Difference};
 use crate::snapshot::Snapshot;
 
 /// A database.
 #[derive(Debug)]
 pub(super) struct Rows {
     snapshot: Snapshot,
-    base: Option<Base>,
+    base: Result<Base, StoreError>,
     /// The last row that was read, whatever it says of itself; nothing before the first.
     last: Option<i64>,
     /// How many entries were read, with those of the base.
@@ -31,13 +31,25 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let snapshot = Snapshot::take(path)?;
-        let base = Base::read(snapshot.connection()).ok();
+        let base = Base::read(snapshot.connection());
         let count = base.as_ref().map_or(0, |base| base.head.seq);
         Ok(Self { snapshot, base, last: None, count, note: 0 })
     }
 
     pub(super) const fn base(&self) -> Option<&Base> {
-        self.base.as_ref()
+        match &self.base {
+            Ok(base) => Some(base),
+            Err(_) => None,
+        }
+    }
+
+    /// Why that cannot be read.
+    pub(super) fn flaw(&self) -> String {
+        let chain = |error: &StoreError| {
+            let cause = std::error::Error::source(error).map(|cause| format!(" ({cause})")).unwrap_or_default();
+            format!("{error}{cause}")
+        };
+        self.base.as_ref().err().map(chain).unwrap_or_default()
     }
 
     const fn connection(&self) -> &Connection {
@@ -104,15 +116,15 @@ impl Rows {
         let kept: i64 =
             connection.query_row(count, [], |row| row.get(0)).map_err(|error| damage(error, walk.next()))?;
         if u64::try_from(kept) != Ok(walk.kept()) {
-            return broken(Rule::Tree, "the subtrees of the entries", "more of them");
+            return broken(Rule::Tree, &format!("{} stored subtrees", walk.kept()), &kept.to_string());
         }
         // Last, so that whoever took the triggers away to change an entry is still told which.
-        match schema::is_ours(connection) {
-            Ok(true) if self.snapshot.journal() == Journal::Damaged => {
+        match schema::difference(connection) {
+            Ok(None) if self.snapshot.journal() == Journal::Damaged => {
                 broken(Rule::Journal, "a whole journal", "a frame that was changed")
             }
-            Ok(true) => Ok(()),
-            Ok(false) => broken(Rule::Schema, "the tables of a log", "others"),
+            Ok(None) => Ok(()),
+            Ok(Some(Difference { expected, found })) => broken(Rule::Schema, &expected, &found),
             Err(error) => Err(damage(error, walk.next())),
         }
     }

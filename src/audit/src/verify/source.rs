@@ -50,9 +50,15 @@ impl Batch {
     }
 }
 
-/// A segment, or an export.
+/// A segment, or an export, at its path.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(super) struct Source {
+    path: PathBuf,
+    form: Form,
+}
+
+#[derive(Debug)]
+enum Form {
     /// A database.
     Rows(Box<Rows>),
     /// An export as JSON Lines.
@@ -63,58 +69,78 @@ impl Source {
     fn open(path: &Path) -> Result<Self, StoreError> {
         let mut first = [0];
         let read = File::open(path).and_then(|mut file| file.read(&mut first));
-        match read {
-            Ok(1) if first == [b'{'] => Lines::open(path).map(|lines| Self::Lines(Box::new(lines))),
-            Ok(_) => Rows::open(path).map(|rows| Self::Rows(Box::new(rows))),
+        let form = match read {
+            Ok(1) if first == [b'{'] => Lines::open(path).map(|lines| Form::Lines(Box::new(lines))),
+            Ok(_) => Rows::open(path).map(|rows| Form::Rows(Box::new(rows))),
             Err(error) => Err(StoreError::Copy(Arc::new(error))),
+        };
+        form.map(|form| Self { path: path.to_owned(), form })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where it belongs among others: after so many entries. Where it does not say so itself its name does, and the
+    /// segment that grows is the last.
+    fn place(&self) -> u64 {
+        let named = || segment::first_of(&self.path).map(|first| first.saturating_sub(1));
+        self.base().map(|base| base.head.seq).or_else(named).unwrap_or(u64::MAX)
+    }
+
+    /// What is there instead of what it continues.
+    pub(super) fn flaw(&self) -> String {
+        match &self.form {
+            Form::Rows(rows) => rows.flaw(),
+            Form::Lines(lines) => lines.flaw().to_owned(),
         }
     }
 
     /// What it continues; nothing if that cannot be read.
     pub(super) const fn base(&self) -> Option<&Base> {
-        match self {
-            Self::Rows(rows) => rows.base(),
-            Self::Lines(lines) => lines.base(),
+        match &self.form {
+            Form::Rows(rows) => rows.base(),
+            Form::Lines(lines) => lines.base(),
         }
     }
 
     /// The next items; an empty batch at the end.
     pub(super) fn next(&mut self) -> Result<Batch, Halt> {
-        match self {
-            Self::Rows(rows) => rows.next(),
-            Self::Lines(lines) => lines.next(),
+        match &mut self.form {
+            Form::Rows(rows) => rows.next(),
+            Form::Lines(lines) => lines.next(),
         }
     }
 
     /// The stored hash of a subtree, if this source stores it.
     pub(super) fn stored(&self, node: &Node) -> Stored {
-        match self {
-            Self::Rows(rows) => rows.stored(node),
-            Self::Lines(_) => Stored::Elsewhere,
+        match &self.form {
+            Form::Rows(rows) => rows.stored(node),
+            Form::Lines(_) => Stored::Elsewhere,
         }
     }
 
     /// What must hold after the last item, beside the last entry.
     pub(super) fn end(&self, walk: &super::walk::Walk<'_>) -> Result<(), Halt> {
-        match self {
-            Self::Rows(rows) => rows.end(walk),
-            Self::Lines(_) => Ok(()),
+        match &self.form {
+            Form::Rows(rows) => rows.end(walk),
+            Form::Lines(_) => Ok(()),
         }
     }
 
     /// Whether its last write was not completed.
     pub(super) const fn is_torn(&self) -> bool {
-        match self {
-            Self::Rows(rows) => rows.is_torn(),
-            Self::Lines(lines) => lines.is_torn(),
+        match &self.form {
+            Form::Rows(rows) => rows.is_torn(),
+            Form::Lines(lines) => lines.is_torn(),
         }
     }
 
     /// Whether what was read was one and the same all the time.
     pub(super) fn held_still(&self) -> bool {
-        match self {
-            Self::Rows(rows) => rows.held_still(),
-            Self::Lines(_) => true,
+        match &self.form {
+            Form::Rows(rows) => rows.held_still(),
+            Form::Lines(_) => true,
         }
     }
 }
@@ -142,6 +168,6 @@ pub(super) fn open(paths: &[&Path]) -> Result<Vec<Source>, StoreError> {
         }
     }
     let mut sources = files.iter().map(|file| Source::open(file)).collect::<Result<Vec<_>, _>>()?;
-    sources.sort_by_key(|source| source.base().map_or(0, |base| base.head.seq));
+    sources.sort_by_key(Source::place);
     Ok(sources)
 }

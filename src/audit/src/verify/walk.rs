@@ -124,7 +124,7 @@ impl<'a> Walk<'a> {
     /// Takes up a source where the one before it ended.
     pub(super) fn begin(&mut self, source: &Source) -> Result<(), Halt> {
         let Some(base) = source.base() else {
-            return Err(self.broken(breach(Rule::Readable, "what it continues", "nothing of that kind")));
+            return Err(self.broken(breach(Rule::Readable, "what it continues", source.flaw())));
         };
         if self.begun {
             self.follows(base)?;
@@ -244,9 +244,9 @@ impl<'a> Walk<'a> {
             known => signed(&note, known).map_err(|error| error.to_string()),
         });
         match checkpoint {
-            Err(error) => Err(self.differs("a checkpoint of this log", error)),
+            Err(error) => Err(self.differs("a checkpoint of this log", error, "the checkpoint, or ")),
             Ok(checkpoint) if checkpoint.head != self.tree.head() => {
-                Err(self.differs(checkpoint.head, self.tree.head()))
+                Err(self.differs(checkpoint.head, self.tree.head(), ""))
             }
             Ok(checkpoint) => {
                 if !self.keys.is_empty() {
@@ -266,7 +266,7 @@ impl<'a> Walk<'a> {
     fn compare(&mut self) -> Result<(), Halt> {
         while let Some((head, later)) = self.heads.split_first().filter(|(head, _)| head.size == self.at.seq) {
             if *head != self.tree.head() {
-                return Err(self.differs(format!("{head}, as signed"), self.tree.head()));
+                return Err(self.differs(format!("{head}, as signed"), self.tree.head(), ""));
             }
             self.signed = self.signed.max(head.size);
             self.heads = later;
@@ -275,9 +275,9 @@ impl<'a> Walk<'a> {
     }
 
     /// The entries are not those that were signed. Which of them is only known as far as checkpoints before vouch.
-    fn differs(&self, expected: impl Display, found: impl Display) -> Halt {
+    fn differs(&self, expected: impl Display, found: impl Display, or: &str) -> Halt {
         let first = self.signed.max(self.first).saturating_add(1).min(self.next());
-        let found = format!("{found}: an entry from {first} to {} was changed", self.at.seq);
+        let found = format!("{found}: {or}an entry from {first} to {} was changed", self.at.seq);
         Halt::Found(tampered(first, Rule::Checkpoint, expected, found))
     }
 

@@ -74,7 +74,9 @@ fn value<'a>(rest: &'a [u8], shape: &Shape) -> Option<&'a [u8]> {
         Shape::Present => text(&|text| !text.is_empty()),
         Shape::Word(words) => text(&|text| words.iter().any(|word| word.as_bytes() == text)),
         Shape::Hex(digits) => {
-            text(&|text| text.len() == *digits && text.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')))
+            let is_digit = |digit: &u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+            // All of them are looked at, so that many are at once.
+            text(&|text| text.len() == *digits && text.iter().fold(true, |good, digit| good & is_digit(digit)))
         }
         Shape::Decimal => text(&is_decimal),
         Shape::Name => text(&is_name),
