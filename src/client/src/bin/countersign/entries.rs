@@ -54,16 +54,34 @@ pub(crate) fn list(args: &ListEntriesArgs, json: bool) -> Result<u8, Complaint> 
 }
 
 pub(crate) async fn tail(args: &TailArgs, json: bool) -> Result<u8, Complaint> {
+    let mut end = pin!(interrupted());
+    // From here on a signal is waited for, so that none is met unprepared; without -f they keep their own effect.
+    if args.follow && now(&mut end).await {
+        return Ok(0);
+    }
     let mut shelf = Shelf::of(&args.log.db, &args.wanted);
     let head = shelf.head()?;
     let mut at = shelf.first(args.wanted.last.or(Some(TAIL)), head)?;
     at = shelf.each(at, head, |entry| tell(entry, json))?;
-    if args.follow { follow(&mut shelf, at, json).await } else { Ok(0) }
+    if args.follow { follow(&mut shelf, at, json, end).await } else { Ok(0) }
+}
+
+/// Whether that is so already.
+async fn now(end: &mut (impl Future<Output = ()> + Unpin)) -> bool {
+    tokio::select! {
+        biased;
+        () = end => true,
+        () = std::future::ready(()) => false,
+    }
 }
 
 /// Goes on with what comes. Ends well when it is told to end, and when nobody reads any more.
-async fn follow(shelf: &mut Shelf<'_>, mut at: u64, json: bool) -> Result<u8, Complaint> {
-    let mut end = pin!(interrupted());
+async fn follow(
+    shelf: &mut Shelf<'_>,
+    mut at: u64,
+    json: bool,
+    mut end: impl Future<Output = ()> + Unpin,
+) -> Result<u8, Complaint> {
     loop {
         if nobody_reads() {
             return Err(Complaint::Output(std::io::ErrorKind::BrokenPipe.into()));
