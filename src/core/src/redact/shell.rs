@@ -87,7 +87,7 @@ impl Walk<'_> {
         while let Some(byte) = self.byte(self.at) {
             match byte {
                 b'\n' => self.line(),
-                b' ' | b'\t' | b'\r' => self.at = self.at.saturating_add(1),
+                byte if byte.is_ascii_whitespace() => self.at = self.at.saturating_add(1),
                 b'#' => self.at = self.find(self.at, b'\n'),
                 b'|' if !matches!(self.byte(self.at.saturating_add(1)), Some(b'|')) => self.end(true),
                 b';' | b'&' | b'|' | b'(' | b')' => self.end(false),

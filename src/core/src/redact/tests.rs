@@ -234,6 +234,16 @@ proptest! {
     }
 }
 
+/// A form feed ended a word and was never passed: a fuzzer found it.
+#[test]
+fn whatever_stands_between_the_words_of_a_shell_is_passed() {
+    for byte in 0..=u8::MAX {
+        let text = format!("a{0}b {0}{0} mysql{0}-px{0}'.", char::from(byte));
+        assert!(shell(&text).len() <= text.len().saturating_mul(MARKER.len()), "{byte}");
+    }
+    assert_eq!(shell("a\u{c}mysql -px"), "a\u{c}mysql -p[REDACTED]");
+}
+
 #[test]
 fn time_grows_with_the_length_and_not_faster() {
     const LONG: usize = 100_000;
