@@ -41,7 +41,7 @@ deny-tool:
 test: setup build lacking
 	COUNTERSIGN_BINARIES=$(abspath $(RELEASE)) COUNTERSIGN_LACKING=$(abspath $(TARGET))/lacking/countersign-launcher \
 	  $(CARGO) test --workspace --locked
-	fuzz/run 20
+	fuzz/run 12
 
 # For long; FUZZ_SECONDS for each target.
 FUZZ_SECONDS ?= 3600
