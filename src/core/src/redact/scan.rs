@@ -261,18 +261,7 @@ impl<'a> Scan<'a> {
         let (previous, previous_end) = std::mem::replace(&mut self.previous, (name, end));
         let follows = previous_end.saturating_add(1) == begin && self.before(begin) == Some(b' ');
         let secret = is_secret(name) || (follows && are_secret(previous, name));
-        if secret && (self.assigned(begin, end, name) || self.said(begin, end, name)) {
-            return true;
-        }
-        if secret {
-            self.announced = end;
-        }
-        if self.parameter(begin, end, name)
-            || self.value_of_a_pair(begin, end, name)
-            || self.in_its_own_way(begin, end, name)
-        {
-            return true;
-        }
+        // First, so that a program is known also where its name is taken for a secret's.
         if matches!(
             self.before(begin),
             None | Some(b' ' | b'\t' | b'\n' | b'/' | b'"' | b'\'' | b'(' | b';' | b'|' | b'&' | b'`')
@@ -286,6 +275,18 @@ impl<'a> Scan<'a> {
                 self.program = known.first().copied().or(self.program);
                 self.parts = parts;
             }
+        }
+        if secret && (self.assigned(begin, end, name) || self.said(begin, end, name)) {
+            return true;
+        }
+        if secret {
+            self.announced = end;
+        }
+        if self.parameter(begin, end, name)
+            || self.value_of_a_pair(begin, end, name)
+            || self.in_its_own_way(begin, end, name)
+        {
+            return true;
         }
         self.keep(end.max(begin.saturating_add(1)));
         true
