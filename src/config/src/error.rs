@@ -44,6 +44,17 @@ pub enum ConfigError {
         /// Its permission bits.
         mode: u32,
     },
+    /// Not everybody may read it, so the broker may not either.
+    #[error(
+        "{}: must be readable by everybody, because the broker reads it without being root (its mode is {mode:04o})",
+        path.display()
+    )]
+    Unreadable {
+        /// The file or directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// It is something else than it should be; a symbolic link is not followed.
     #[error("{}: must be a {expected}, and not a link to one", path.display())]
     Kind {

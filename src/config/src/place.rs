@@ -23,6 +23,9 @@ pub const MAX_FILES: usize = 1_024;
 /// The bits that let somebody other than the owner write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
+/// The bits that let everybody read a file, and pass and list a directory.
+const READABLE_BY_ALL: [u32; 2] = [0o004, 0o005];
+
 /// Who must have written what is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trust {
@@ -94,7 +97,8 @@ impl Place {
             Err(Errno::LOOP | Errno::NXIO) => return Err(Expected::File.missed(&path)),
             Err(source) => return Err(ConfigError::Open { path, source }),
         };
-        look(&fd, &path, Expected::File, self.trust)?;
+        let mode = look(&fd, &path, Expected::File, self.trust)?;
+        self.readable(&path, mode, Expected::File)?;
         bounded(File::from(fd), path, max).map(Some)
     }
 
@@ -111,8 +115,22 @@ impl Place {
             Err(Errno::NOENT) => return Ok(None),
             Err(source) => return Err(ConfigError::Open { path, source }),
         };
-        look(&fd, &path, Expected::Directory, self.trust)?;
+        let mode = look(&fd, &path, Expected::Directory, self.trust)?;
+        self.readable(&path, mode, Expected::Directory)?;
         Ok(Some(Self { fd, path, trust: self.trust }))
+    }
+
+    /// Whether the broker, who is not root, can read it too: it does so at every reload.
+    fn readable(&self, path: &Path, mode: u32, what: Expected) -> Result<(), ConfigError> {
+        let [file, directory] = READABLE_BY_ALL;
+        let needed = match what {
+            Expected::File => file,
+            Expected::Directory => directory,
+        };
+        match self.trust {
+            Trust::RootOnly if mode & needed != needed => Err(ConfigError::Unreadable { path: path.to_owned(), mode }),
+            Trust::RootOnly | Trust::Anybody => Ok(()),
+        }
     }
 
     fn duplicate(&self) -> Result<OwnedFd, ConfigError> {
@@ -144,18 +162,20 @@ impl Expected {
     }
 }
 
-fn look(fd: impl AsFd, path: &Path, expected: Expected, trust: Trust) -> Result<(), ConfigError> {
+/// Returns the permission bits.
+fn look(fd: impl AsFd, path: &Path, expected: Expected, trust: Trust) -> Result<u32, ConfigError> {
     let stat = fstat(fd).map_err(|source| ConfigError::Open { path: path.to_owned(), source })?;
     if !expected.is(FileType::from_raw_mode(stat.st_mode)) {
         return Err(expected.missed(path));
     }
+    let mode = stat.st_mode & 0o7777;
     match trust {
-        Trust::Anybody => Ok(()),
+        Trust::Anybody => Ok(mode),
         Trust::RootOnly if stat.st_uid != 0 => Err(ConfigError::Owner { path: path.to_owned(), uid: stat.st_uid }),
         Trust::RootOnly if stat.st_mode & WRITABLE_BY_OTHERS != 0 => {
-            Err(ConfigError::Writable { path: path.to_owned(), mode: stat.st_mode & 0o7777 })
+            Err(ConfigError::Writable { path: path.to_owned(), mode })
         }
-        Trust::RootOnly => Ok(()),
+        Trust::RootOnly => Ok(mode),
     }
 }
 

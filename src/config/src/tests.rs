@@ -133,6 +133,26 @@ fn a_file_that_others_own_or_may_write_refuses_the_load() {
 }
 
 #[test]
+fn what_the_broker_could_not_read_at_a_reload_refuses_the_load() {
+    for mode in [0o600, 0o640, 0o000] {
+        let tree = Tree::new();
+        let path = tree.write(MAIN, "");
+        tree.mode(&path, mode);
+        let refused = tree.load().unwrap_err();
+        assert!(matches!(&refused, ConfigError::Unreadable { path: named, .. } if *named == path), "{mode:o}");
+        assert!(refused.to_string().ends_with(&format!("(its mode is {mode:04o})")), "{refused}");
+        tree.mode(&path, 0o604);
+        assert!(tree.load().is_ok());
+    }
+    for mode in [0o700, 0o750, 0o751, 0o754] {
+        let tree = Tree::new();
+        tree.write("etc/countersign/grants.d/a.toml", "");
+        tree.mode(&tree.at("etc/countersign/grants.d"), mode);
+        assert!(matches!(tree.load(), Err(ConfigError::Unreadable { .. })), "{mode:o}");
+    }
+}
+
+#[test]
 fn a_directory_on_the_way_that_others_may_write_refuses_the_load() {
     for directory in
         ["", "etc", "etc/countersign", "etc/countersign/grants.d", "usr/share", "usr/share/countersign/rules"]

@@ -2,14 +2,14 @@
 //!
 //! Enters: the words after `audit list`, `tail` or `stats`, and entries. Leaves: whether an entry is one of those. Times are compared as text:
 //! RFC 3339 in UTC sorts as time does, so any beginning of one is a time too. It must never hide what it cannot read: an entry
-//! that is no record is wanted, whatever is asked.
+//! that is no record is wanted, whatever is asked. Nor must a word that no entry can have find nothing: it is refused.
 
 use std::str::FromStr;
 
 use clap::Args;
-use countersign_core::record::{Entry, Record};
-use serde::Serialize;
-use serde_json::Value;
+use countersign_core::code::Code;
+use countersign_core::record::{Entry, Judgement, Record};
+use countersign_core::tier::{Ruling, Tier};
 
 /// Which entries.
 #[derive(Debug, Default, Args)]
@@ -24,14 +24,14 @@ pub(crate) struct Wanted {
     #[arg(long, value_name = "USER")]
     user: Option<String>,
     /// Of this tier: T0, T1, T2, T3 or deny
-    #[arg(long, value_name = "T")]
-    tier: Option<String>,
+    #[arg(long, value_name = "T", value_parser = ruling)]
+    tier: Option<Ruling>,
     /// With this verdict: allow, hold, deny or silence
-    #[arg(long, value_name = "V")]
-    verdict: Option<String>,
+    #[arg(long, value_name = "V", value_parser = verdict)]
+    verdict: Option<Judgement>,
     /// With this code, for instance Denied
-    #[arg(long, value_name = "CODE")]
-    code: Option<String>,
+    #[arg(long, value_name = "CODE", value_parser = code)]
+    code: Option<Code>,
     /// Of callers in this unit
     #[arg(long, value_name = "UNIT")]
     unit: Option<String>,
@@ -39,7 +39,7 @@ pub(crate) struct Wanted {
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
     /// The last so many of them only
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) last: Option<u64>,
 }
 
@@ -49,8 +49,15 @@ struct Time(String);
 
 /// Not the beginning of a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a time is the beginning of something like 2026-11-21T09:30:00.000Z, at least its year")]
+#[error(
+    "a time is the beginning of something like 2026-11-21T09:30:00.000Z, at least its year, up to any of its parts"
+)]
 pub(crate) struct NotATime;
+
+/// A word that no record has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it is one of {0}")]
+struct NotAWord(String);
 
 impl FromStr for Time {
     type Err = NotATime;
@@ -59,9 +66,51 @@ impl FromStr for Time {
         /// What a time looks like; a digit stands for any.
         const FORM: &str = "0000-00-00T00:00:00.000Z";
         let fits = |(c, form): (char, char)| if form == '0' { c.is_ascii_digit() } else { c == form };
-        let good = (4..=FORM.len()).contains(&text.len()) && text.chars().zip(FORM.chars()).all(fits);
+        /// The lengths at which a part of it ends.
+        const ENDS: [usize; 8] = [4, 7, 10, 13, 16, 19, 23, FORM.len()];
+        let good = ENDS.contains(&text.len()) && text.chars().zip(FORM.chars()).all(fits) && is_on_the_calendar(text);
         if good { Ok(Self(text.to_owned())) } else { Err(NotATime) }
     }
+}
+
+/// Whether the parts that are there are within their bounds; text in the form of a time.
+fn is_on_the_calendar(text: &str) -> bool {
+    let part = |from: usize, to: usize| text.get(from..to).and_then(|digits| digits.parse::<u32>().ok());
+    let (year, month) = (part(0, 4).unwrap_or(0), part(5, 7).unwrap_or(1));
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => return false,
+    };
+    let within = |part: Option<u32>, most: u32| part.is_none_or(|part| part <= most);
+    part(8, 10).is_none_or(|day| (1..=days).contains(&day))
+        && within(part(11, 13), 23)
+        && within(part(14, 16), 59)
+        && within(part(17, 19), 59)
+}
+
+fn ruling(text: &str) -> Result<Ruling, NotAWord> {
+    let all = Tier::ALL.map(Ruling::Tier).into_iter().chain([Ruling::Deny]);
+    one_of(text, all.map(|ruling| (ruling.name(), ruling)))
+}
+
+fn verdict(text: &str) -> Result<Judgement, NotAWord> {
+    let all = [("allow", Judgement::Allow), ("hold", Judgement::Hold), ("deny", Judgement::Deny)];
+    one_of(text, all.into_iter().chain([("silence", Judgement::Silence)]))
+}
+
+fn code(text: &str) -> Result<Code, NotAWord> {
+    one_of(text, Code::ALL.into_iter().map(|code| (code.name(), code)))
+}
+
+/// What has this name, in any case.
+fn one_of<T>(text: &str, all: impl Iterator<Item = (&'static str, T)> + Clone) -> Result<T, NotAWord> {
+    let names = || all.clone().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+    let found = all.clone().find(|(name, _)| name.eq_ignore_ascii_case(text));
+    found.map(|(_, value)| value).ok_or_else(|| NotAWord(names()))
 }
 
 impl Wanted {
@@ -69,9 +118,9 @@ impl Wanted {
     pub(crate) fn has(&self, entry: &Entry) -> bool {
         let Ok(record) = Record::parse(&entry.body) else { return true };
         self.is_of_the_time(&record.time.rfc3339())
-            && fits(self.tier.as_deref(), &record.tier)
-            && fits(self.verdict.as_deref(), &record.verdict)
-            && fits(self.code.as_deref(), &record.code)
+            && (self.tier.is_none() || self.tier == record.tier)
+            && (self.verdict.is_none() || self.verdict == record.verdict)
+            && (self.code.is_none() || self.code == record.code)
             && self.is_of_the_user(&record)
             && self
                 .unit
@@ -91,13 +140,6 @@ impl Wanted {
         caller.is_some_and(|caller| caller.user == *user || caller.uid.get().to_string() == *user)
             || record.who.as_ref().is_some_and(|who| who == user)
     }
-}
-
-/// Whether a field has this word, or no word is asked for. Case is of no meaning.
-fn fits<T: Serialize>(word: Option<&str>, field: &Option<T>) -> bool {
-    let Some(word) = word else { return true };
-    let text = field.as_ref().and_then(|field| serde_json::to_value(field).ok());
-    text.as_ref().and_then(Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case(word))
 }
 
 fn says(body: &[u8], text: &str) -> bool {
@@ -143,9 +185,38 @@ mod tests {
     }
 
     #[test]
-    fn words_fit_in_any_case_and_nothing_fits_an_absent_field() {
-        assert!(fits(None, &None::<&str>) && fits(Some("DENY"), &Some("deny")) && fits(Some("t1"), &Some("T1")));
-        assert!(!fits(Some("deny"), &None::<&str>) && !fits(Some("den"), &Some("deny")));
+    fn a_day_that_no_calendar_has_is_no_time() {
+        for good in ["2024-02-29", "2000-02-29", "2026-12-31T23:59:59.999Z"] {
+            assert!(good.parse::<Time>().is_ok(), "{good}");
+        }
+        for bad in [
+            "2026-13-01",
+            "2026-00",
+            "2026-11-31",
+            "2026-11-00",
+            "2026-02-29",
+            "2100-02-29",
+            "2026-11-21T24",
+            "2026-11-21T09:60",
+            "2026-11-21T09:30:60",
+            "2026-1",
+            "2026-11-2",
+            "2026-",
+        ] {
+            assert_eq!(bad.parse::<Time>(), Err(NotATime), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_no_entry_can_have_is_refused_and_not_looked_for() {
+        assert_eq!((ruling("t1"), ruling("DENY")), (Ok(Ruling::Tier(Tier::T1)), Ok(Ruling::Deny)));
+        assert_eq!((verdict("Hold"), code("denied")), (Ok(Judgement::Hold), Ok(Code::Denied)));
+        assert!(ruling("T9").is_err() && ruling("").is_err() && verdict("denied").is_err() && code("Den").is_err());
+        assert_eq!(ruling("T9").unwrap_err().to_string(), "it is one of T0, T1, T2, T3, deny");
+    }
+
+    #[test]
+    fn text_is_found_in_any_case() {
         assert!(says(br#"{"argv":["Systemctl"]}"#, "systemCTL") && !says(b"{}", "x"));
     }
 }
