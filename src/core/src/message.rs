@@ -6,7 +6,7 @@
 //!         ── Cancel ▶                         ── Refused ▶           (answers Run: nothing ran)
 //!         ── Stop ──▶                         ── Started ▶           (answers Run)
 //!         ── Drain ─▶                         ── Ended ──▶           (after Started, when the cgroup is empty)
-//!         ── Reload ▶                         ── Stopped ▶ / Reloaded
+//!         ── Reload ▶                         ── Stopped ▶ / Drained / Reloaded
 //!         ── Sign ──▶                         ── Signed ─▶           (answers Sign, in order)
 //! ```
 //!
@@ -114,7 +114,8 @@ pub enum ToLauncher<O> {
         /// The latch's content.
         note: StopNote,
     },
-    /// Take no more orders; exit when the last job has ended. No latch.
+    /// Take no more orders, and answer `Drained` when the last job has ended. No latch; what is signed is signed until the
+    /// end of the socket.
     Drain,
     /// Read the policy again, and put it in force if it is this one; otherwise the old one stays.
     Reload {
@@ -179,6 +180,8 @@ pub enum FromLauncher {
         /// Why the latch is not on disk, if it is not.
         failure: Option<Failure>,
     },
+    /// The answer to `Drain`: no job runs, and none will.
+    Drained,
     /// The answer to `Reload`.
     Reloaded {
         /// The ruleset now in force, or why the old one stays.

@@ -31,8 +31,8 @@ use crate::tickets::Withdrawal;
 
 /// How long the last records and answers may take after the jobs have ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// How long of that the last checkpoint may take.
-const LAST_CHECKPOINT: Duration = Duration::from_millis(250);
+/// The same for a restart, which nobody waits for as for a stop. PID 1 was asked for more time than that.
+const UNHURRIED: Duration = Duration::from_secs(3);
 /// How long after the last reply we stay on the bus, so that it reaches its caller.
 const FAREWELL: Duration = Duration::from_millis(50);
 /// How often a restart that waits for jobs looks whether it is still one.
@@ -166,13 +166,13 @@ async fn end(
                 biased;
                 Some(call) = stops.recv() => stop(pipeline, call.note, Some(call.done)).await,
                 () = became_a_stop(connection) => stop(pipeline, by_systemctl(), None).await,
-                () = drain(pipeline) => farewell(pipeline, "restart").await,
+                () = drain(pipeline) => farewell(pipeline, "restart", UNHURRIED).await,
             }
         }
         Ending::Shutdown => {
             pipeline.standing.wind_down(Intake::Closed);
             withdraw(pipeline, Withdrawal::ShuttingDown);
-            farewell(pipeline, "shutdown").await
+            farewell(pipeline, "shutdown", LAST_WORDS).await
         }
         Ending::Broken => {
             pipeline.standing.wind_down(Intake::Closed);
@@ -192,7 +192,7 @@ async fn stop(pipeline: &Arc<Pipeline>, note: StopNote, done: Option<Stopped>) -
     withdraw(pipeline, Withdrawal::Stopped);
     let draft = stopped.as_ref().err().into_iter().fold(draft, Draft::with_failure);
     drop(timeout(LAST_WORDS, pipeline.ledger.write(draft)).await);
-    farewell(pipeline, "stop").await;
+    farewell(pipeline, "stop", LAST_WORDS).await;
     // A record that could not be written is no reason to be started anew.
     let code = if stopped.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(NOT_LATCHED) };
     if let Some(done) = done {
@@ -245,17 +245,23 @@ async fn last_words(pipeline: &Pipeline) {
     drop(timeout(LAST_WORDS, all).await);
 }
 
-/// The end in good order: the requests' records, ours, and the log is closed; all within a bound.
-async fn farewell(pipeline: &Arc<Pipeline>, why: &str) -> ExitCode {
+/// Half of a time.
+fn half(span: Duration) -> Duration {
+    span.checked_div(2).unwrap_or(span)
+}
+
+/// The end in good order: the requests' records, ours, a checkpoint over them, and the log is closed. The requests have a
+/// bound of their own; the rest is done `within` this, half of which the checkpoint may take.
+async fn farewell(pipeline: &Arc<Pipeline>, why: &str, within: Duration) -> ExitCode {
     last_words(pipeline).await;
     let record = async {
         let written = pipeline.ledger.write(Draft::end(&pipeline.ledger.stamp(&pipeline.policy()), why)).await;
         // A launcher that has gone, or does not answer, has the checkpoint made at the next start.
-        drop(timeout(LAST_CHECKPOINT, pipeline.ledger.checkpoint(&*pipeline.launcher)).await);
+        drop(timeout(half(within), pipeline.ledger.checkpoint(&*pipeline.launcher)).await);
         pipeline.ledger.close().await;
         written
     };
-    match timeout(LAST_WORDS, record).await {
+    match timeout(within, record).await {
         Ok(Ok(_)) => {}
         Ok(Err(Failure { .. })) | Err(_) => return ExitCode::FAILURE,
     }
@@ -267,7 +273,7 @@ async fn farewell(pipeline: &Arc<Pipeline>, why: &str) -> ExitCode {
 /// tells nothing.
 async fn watchdog() {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };
-    let mut tick = interval(limit.checked_div(2).unwrap_or(limit).max(Duration::from_millis(1)));
+    let mut tick = interval(half(limit).max(Duration::from_millis(1)));
     loop {
         tick.tick().await;
         say(&[NotifyState::Watchdog]);

@@ -1,10 +1,11 @@
 //! The message loop: one socket, the jobs, and the time. One thread, and nothing in it waits for anything else.
 //!
 //! ```text
-//!   serving ──Drain──▶ draining ──no job left──▶ exit
-//!      │                  │
-//!      └──────Stop────────┴──▶ stopped ──end of the socket──▶ exit          the end of the socket at any time:
-//!                                                                          every job is killed, then exit
+//!   serving ──Drain──▶ draining ──no job left──▶ drained ──┐
+//!      │                  │                        │       ├──end of the socket──▶ exit
+//!      └──────Stop────────┴────────────────────────┴▶ stopped
+//!
+//!   the end of the socket at any time: every job is killed, then exit
 //! ```
 
 use std::os::fd::OwnedFd;
@@ -56,6 +57,8 @@ pub(crate) enum ServeError {
 enum State {
     Serving,
     Draining,
+    /// The front knows that no job runs; it may still have the end of its log signed.
+    Drained,
     Stopped,
 }
 
@@ -122,7 +125,7 @@ impl Serve {
         Self { channel, policy, sandboxes, unit, latch, witness, work }
     }
 
-    /// Serves until the front is gone or the last job of a drain has ended. No job is left behind.
+    /// Serves until the front is gone. No job is left behind.
     ///
     /// # Errors
     /// [`ServeError`]; the jobs are ended then as well.
@@ -146,15 +149,17 @@ impl Serve {
             }
             self.read_on()?;
             self.report_ends()?;
-            if self.is_drained() {
-                return Ok(());
-            }
+            self.report_drained()?;
         }
     }
 
-    fn is_drained(&self) -> bool {
-        let idle = self.work.jobs.is_empty() && self.work.later.is_empty() && !self.channel.has_more();
-        self.work.state == State::Draining && idle
+    fn report_drained(&mut self) -> Result<(), ServeError> {
+        let idle = self.work.jobs.is_empty() && self.work.later.is_empty();
+        if self.work.state == State::Draining && idle {
+            self.work.state = State::Drained;
+            self.channel.tell(&FromLauncher::Drained)?;
+        }
+        Ok(())
     }
 
     fn wait(&self) -> Result<(), ServeError> {
@@ -254,7 +259,7 @@ impl Serve {
     fn prove(&mut self, claim: &Claim) -> Result<Proven, NotPinned> {
         match self.work.state {
             State::Serving => {}
-            State::Draining => {
+            State::Draining | State::Drained => {
                 return Err(Failure::new(Code::Held, "The broker restarts: ask again in a moment.").into());
             }
             State::Stopped => return Err(stopped().into()),
@@ -347,10 +352,11 @@ impl Serve {
 }
 
 impl State {
-    /// Draining, unless stopped.
+    /// Draining, unless that is done, or stopped.
     const fn max_draining(self) -> Self {
         match self {
             Self::Serving | Self::Draining => Self::Draining,
+            Self::Drained => Self::Drained,
             Self::Stopped => Self::Stopped,
         }
     }

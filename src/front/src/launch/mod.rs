@@ -62,7 +62,8 @@ pub(crate) trait Launcher: Send + Sync {
     fn cancel(&self, id: RequestId, cause: CancelCause) -> Soon<'_, ()>;
     /// Engages the stop latch and ends every job; comes back when that is done.
     fn stop(&self, note: StopNote) -> Soon<'_, Result<(), Failure>>;
-    /// Lets running jobs finish and takes no more; comes back when the launcher has gone.
+    /// Lets running jobs finish and takes no more; comes back when the last has ended, or the launcher has gone. It signs
+    /// for as long as we listen.
     fn drain(&self) -> Soon<'_, ()>;
     /// Has the policy read again and, if it is this one, put in force.
     fn reload(&self, expects: Ruleset) -> Soon<'_, Result<Ruleset, Failure>>;

@@ -172,8 +172,11 @@ impl Launcher for Socket {
 
     fn drain(&self) -> Soon<'_, ()> {
         Box::pin(async move {
-            drop(self.send(&ToLauncher::Drain, &[]).await);
-            self.gone().await;
+            let drained = lock(&self.waiting).drain();
+            if self.send(&ToLauncher::Drain, &[]).await.is_ok() {
+                // An error means that the launcher is gone, and its jobs with it.
+                drop(drained.await);
+            }
         })
     }
 

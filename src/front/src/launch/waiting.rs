@@ -23,6 +23,7 @@ pub(super) struct Waiting {
     starts: HashMap<RequestId, Sender<Result<(), Failure>>>,
     jobs: HashMap<RequestId, Sender<Outcome>>,
     stops: Vec<Sender<Option<Failure>>>,
+    drains: Vec<Sender<()>>,
     reloads: Vec<Sender<Result<Ruleset, Failure>>>,
     /// Answered in order. One that gave up keeps its place, so that nobody hears the answer to another's question.
     signatures: VecDeque<Sender<Result<String, Unsigned>>>,
@@ -54,6 +55,15 @@ impl Waiting {
         let (tell, wait) = oneshot::channel();
         if !self.closed {
             self.stops.push(tell);
+        }
+        wait
+    }
+
+    /// Waits for `Drained`.
+    pub(super) fn drain(&mut self) -> Receiver<()> {
+        let (tell, wait) = oneshot::channel();
+        if !self.closed {
+            self.drains.push(tell);
         }
         wait
     }
@@ -91,6 +101,7 @@ impl Waiting {
             FromLauncher::Stopped { failure } => {
                 self.stops.drain(..).for_each(|waiter| tell(Some(waiter), failure.clone()))
             }
+            FromLauncher::Drained => self.drains.drain(..).for_each(|waiter| tell(Some(waiter), ())),
             FromLauncher::Reloaded { result } => {
                 self.reloads.drain(..).for_each(|waiter| tell(Some(waiter), result.clone()))
             }

@@ -103,6 +103,18 @@ fn a_front_that_was_taken_over_gets_no_signature_for_another_history() {
 }
 
 #[test]
+fn the_end_of_a_log_is_signed_after_a_drain_and_until_the_front_is_gone() {
+    let mut launcher = Launcher::start();
+    let log = Log::honest(9);
+    launcher.sign(0, log.head(4), Proof::default()).unwrap();
+    launcher.send(&ToLauncher::Drain, &[]);
+    assert!(matches!(launcher.next(), Some(FromLauncher::Drained)));
+    launcher.sign(4, log.head(9), log.proof(4, 9)).unwrap().verify(&[launcher.key()]).unwrap();
+    let (ended, left) = launcher.hang_up();
+    assert!(ended.success() && left.is_empty(), "{ended:?}, {left:?}");
+}
+
+#[test]
 fn key_and_memory_are_roots_alone_and_outlive_the_launcher() {
     let mut launcher = Launcher::start();
     let honest = Log::honest(30);

@@ -106,6 +106,32 @@ async fn a_launcher_that_dies_leaves_nobody_waiting() {
 }
 
 #[tokio::test]
+async fn a_drain_is_over_when_the_launcher_says_so_and_it_still_signs() {
+    let (socket, peer) = connected().await;
+    let answering = tokio::task::spawn_blocking(move || {
+        assert!(matches!(peer.hear().0, ToLauncher::Drain));
+        peer.say(&FromLauncher::Drained);
+        assert!(matches!(peer.hear().0, ToLauncher::Sign { base: 3, .. }));
+        peer.say(&FromLauncher::Signed { result: Ok("note".to_owned()) });
+        peer
+    });
+    socket.drain().await;
+    assert_eq!(socket.sign(3, TreeHead::empty(), Proof::default()).await.unwrap(), "note");
+    answering.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_its_answer_or_for_the_launchers_end() {
+    let (socket, peer) = connected().await;
+    assert!(timeout(Duration::from_millis(50), socket.drain()).await.is_err(), "a job runs");
+    peer.say(&FromLauncher::Stopped { failure: None });
+    assert!(timeout(Duration::from_millis(50), socket.drain()).await.is_err(), "another's answer");
+    let (draining, dying) = (socket.drain(), async { drop(peer) });
+    tokio::join!(draining, dying);
+    socket.drain().await;
+}
+
+#[tokio::test]
 async fn nonsense_from_the_launcher_is_its_end() {
     let (socket, peer) = connected().await;
     peer.send(b"[]");
