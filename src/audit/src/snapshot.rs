@@ -82,10 +82,12 @@ impl Snapshot {
         let files = Files::of(&if path.is_dir() { path.join(DATABASE) } else { path.to_owned() })?;
         for _ in 0..ATTEMPTS {
             let seen = files.facts().map_err(failed)?;
-            let (copy, journal) = files.copy().map_err(failed)?;
+            let copied = files.copy();
+            // A journal that vanished under the copy was emptied by its writer, and is no reason to give up either.
             if files.facts().map_err(failed)? != seen {
                 continue;
             }
+            let (copy, journal) = copied.map_err(failed)?;
             let connection = connect(copy.as_ref().map_or(&files.database, |(_, file)| file), copy.is_some())?;
             let manner = copy.map_or(Manner::Still, |(directory, _)| Manner::Copied(directory));
             return Ok(Self { connection, journal, files, seen, manner });
