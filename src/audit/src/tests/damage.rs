@@ -3,21 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use countersign_core::checkpoint::Checkpoint;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use super::handover::key;
-use super::segment::FOUR;
+use super::segment::{FOUR, sign};
 use super::{State, denied, intent, result, start};
 use crate::{Store, Trust, export, verify};
-
-/// Signs what is there.
-fn sign(store: &mut Store) {
-    let (signer, head) = (key(1), store.tree());
-    let note = Checkpoint::new(signer.verifier().name().clone(), head).sign(&signer).unwrap();
-    store.keep(&head, &note.to_string()).unwrap();
-}
 
 /// Entries 1 to 5, 6 to 9 and 10 to 13 in three files; the last is signed up to 12, and not emptied of its journal.
 fn log() -> (State, Store) {
@@ -50,7 +42,7 @@ fn copy(of: &Path) -> tempfile::TempDir {
     directory
 }
 
-fn forge(file: &Path, sql: &str) {
+pub(super) fn forge(file: &Path, sql: &str) {
     let connection = Connection::open(file).unwrap();
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).unwrap();
     connection.execute_batch(sql).unwrap();
@@ -104,9 +96,9 @@ fn an_entry_in_any_file_of_a_segment_set_is_named_with_its_file() {
             ),
             (
                 format!("DELETE FROM entries WHERE seq > {at}"),
-                after,
+                at + 1,
                 "checkpoint",
-                vec![&*format!("expected {signed} entries"), &*format!("found {at} entries"), "was changed"],
+                vec![&*format!("expected {signed} entries"), &*format!("found {at} entries: the log was cut after")],
             ),
             ("UPDATE head SET seq = seq + 1".to_owned(), next, "head", vec![&*format!("found entry {last} with hash")]),
             (
@@ -236,7 +228,11 @@ fn a_line_of_an_export_is_named() {
     );
     let note = "entry 1 breaks the rule checkpoint: expected ";
     told("a note", &|lines| swapped(&mut lines[6], "A", "B"), note);
-    told("a note moved", &|lines| lines.swap(6, 7), note);
+    told(
+        "a note moved",
+        &|lines| lines.swap(6, 7),
+        "entry 7 breaks the rule checkpoint: expected here a checkpoint over 6",
+    );
     told("torn", &|lines| lines[16].truncate(50), "torn: entry 13 was not written to its end");
     // Only an earlier checkpoint tells of these, or nothing does: they are not part of the entries.
     told("the end", &|lines| lines.truncate(12), "ok (9 entries");

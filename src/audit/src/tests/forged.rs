@@ -29,12 +29,13 @@ sys.argv, (module, log, copy, note, key) = [""], sys.argv[1:]
 spec = importlib.util.spec_from_file_location("verify", module)
 with contextlib.suppress(SystemExit):
     verify = importlib.util.module_from_spec(spec); spec.loader.exec_module(verify)
-trusted, lines = verify.checkpoint(note, key), open(log, "rb").read().splitlines(True)
+key = verify.read(key)
+trusted, lines = verify.signed(verify.read(note), key), open(log, "rb").read().splitlines(True)
 for edit in map(json.loads, sys.stdin):
     with open(copy, "wb") as out: out.writelines([edit["head"].encode()] + lines[edit["base"] + 1:edit["from"]] + [l.encode() for l in edit["with"]] + lines[edit["to"]:])
     said = io.StringIO()
     try:
-        with contextlib.redirect_stdout(said): verify.verify([copy], trusted if edit["trust"] else None)
+        with contextlib.redirect_stdout(said): verify.verify([copy], *((trusted, key) if edit["trust"] else (None, None)))
         print(json.dumps(said.getvalue().strip()))
     except SystemExit as end: print(json.dumps(str(end.code)))
 "#;
@@ -108,7 +109,7 @@ impl Signed {
         fs::write(state.path().join("export"), &written).unwrap();
         let text = String::from_utf8(written).unwrap();
         let lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
-        let heads = heads(&lines);
+        let heads = heads(&lines, &key);
         let trust = Trust::in_keys(vec![key.verifier().clone()]).with_checkpoint(note.as_bytes()).unwrap();
         Self { state, lines, heads, trust }
     }
@@ -160,7 +161,7 @@ impl Signed {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test starts the second verifier")]
-fn command() -> Command {
+pub(super) fn command() -> Command {
     let mut command = Command::new("/usr/bin/python3");
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command
@@ -183,13 +184,14 @@ fn body(line: &str) -> Value {
     serde_json::from_str::<Value>(line).unwrap()["body"].clone()
 }
 
-fn heads(lines: &[String]) -> Vec<String> {
+fn heads(lines: &[String], key: &SigningKey) -> Vec<String> {
     let mut tree = Frontier::default();
     let mut heads = vec![lines[0].clone()];
     for line in &lines[1..] {
         let hash = leaf(&canonical(&body(line)).unwrap());
         tree.append(hash, |_| {}).unwrap();
-        let base = serde_json::json!({"hash": hash, "note": "", "peaks": tree.peaks(), "seq": tree.size()});
+        let note = Checkpoint::new(key.verifier().name().clone(), tree.head()).sign(key).unwrap().to_string();
+        let base = serde_json::json!({"hash": hash, "note": note, "peaks": tree.peaks(), "seq": tree.size()});
         heads.push(serde_json::json!({"base": base, "format": "countersign-log", "v": 1}).to_string() + "\n");
     }
     heads
@@ -321,7 +323,7 @@ fn a_line_of_an_export_that_is_written_otherwise_is_found_and_located_by_both() 
 }
 
 /// What the second verifier says when it is called as its first lines say.
-fn called(words: &[&Path]) -> (bool, String) {
+pub(super) fn called(words: &[&Path]) -> (bool, String) {
     let verifier = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/verify.py");
     let output = command().stderr(Stdio::piped()).arg(verifier).args(words).output().unwrap();
     (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
@@ -331,7 +333,7 @@ fn called(words: &[&Path]) -> (bool, String) {
 fn the_second_verifier_reads_any_number_of_segments_with_and_without_a_checkpoint_of_any_of_them() {
     let state = State::new();
     let mut store = state.open();
-    let key = SigningKey::from_seed(Name::new("example.com/log").unwrap(), &[7; 32]);
+    let key = super::handover::key(1);
     let at = |name: &str| state.path().join(name);
     fs::write(at("key"), key.verifier().to_string()).unwrap();
     for size in [5, 10, 15] {

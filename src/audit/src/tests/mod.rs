@@ -15,6 +15,7 @@ mod handover;
 mod pages;
 mod power;
 mod segment;
+mod signed;
 mod store;
 mod tree;
 mod verify;
@@ -140,10 +141,15 @@ pub(crate) fn start() -> Draft {
 }
 
 pub(crate) fn case(id: u128) -> Classified {
+    case_in(id, BTreeMap::new())
+}
+
+/// With this environment, of which the record has the names and a commitment.
+pub(crate) fn case_in(id: u128, environment: BTreeMap<String, String>) -> Classified {
     let action = Action {
         argv: Argv::new(vec!["systemctl".to_owned(), "restart".to_owned(), format!("unit-{id}")]).unwrap(),
         cwd: CleanPath::new("/").unwrap(),
-        env: Environment::new(BTreeMap::new()).unwrap(),
+        env: Environment::new(environment).unwrap(),
         stdin: None,
         timeout_ms: None,
     };

@@ -52,7 +52,7 @@ fn all_entries_come_once_in_either_direction_through_all_segments() {
     assert_eq!(back(&mut pages, u64::MAX >> 1).len(), 1_345);
     assert_eq!((back(&mut pages, 1), back(&mut pages, 3)), (vec![], vec![2, 1]));
     assert_eq!(pages.extent().unwrap().segments, 4);
-    assert_eq!(pages.newest_checkpoint().unwrap(), Some((745, "signed 745".to_owned())));
+    assert_eq!(pages.newest_checkpoint().unwrap().map(|(size, _)| size), Some(745));
     // One segment alone begins where it begins.
     let mut third = Pages::of(&state.path().join("audit-000000000706-000000000745.db"));
     assert_eq!((third.begin().unwrap(), forward(&mut third, 705).len()), (705, 40));

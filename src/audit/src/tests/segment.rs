@@ -7,10 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use countersign_core::checkpoint::Checkpoint;
 use countersign_core::record::Record;
 use countersign_core::request::RequestId;
 use countersign_core::tree::{ProveError, verify_consistency, verify_inclusion};
 
+use super::handover::key;
 use super::{State, denied, intent, stamp, start};
 use crate::{Log, Store, StoreError, Writer};
 
@@ -19,9 +21,15 @@ pub(super) const FOUR: NonZeroU64 = NonZeroU64::new(4).unwrap();
 /// Adds entries and closes the segment over them.
 pub(super) fn close(store: &mut Store, count: u128) {
     store.append(&(0..count).map(denied).collect::<Vec<_>>()).unwrap();
-    let head = store.tree();
-    store.keep(&head, &format!("signed {}", head.size)).unwrap();
+    sign(store);
     assert!(store.close_segment(FOUR).unwrap());
+}
+
+/// Signs what is there, with key 1.
+pub(super) fn sign(store: &mut Store) {
+    let (signer, head) = (key(1), store.tree());
+    let note = Checkpoint::new(signer.verifier().name().clone(), head).sign(&signer).unwrap();
+    store.keep(&head, &note.to_string()).unwrap();
 }
 
 pub(super) fn names(state: &State) -> Vec<String> {

@@ -24,7 +24,7 @@ fn a_sound_log_is_verified_with_its_head() {
     let report = check(&state.database()).unwrap();
     let root = state.open().tree().root;
     assert_eq!(report, Report::Verified { entries: 6, head, root, signed: 0, open: 1 });
-    assert_eq!(report.to_string(), format!("ok (6 entries, head {head})"));
+    assert_eq!(report.to_string(), format!("ok (6 entries, head {head}), not checked against any signature"));
     assert_eq!(
         serde_json::to_string(&report).unwrap(),
         format!(r#"{{"outcome":"verified","entries":6,"head":"{head}","root":"{root}","signed":0,"open":1}}"#)
@@ -217,6 +217,7 @@ fn the_written_format_names_every_member_and_every_rule() {
         Rule::Journal,
         Rule::Tree,
         Rule::Checkpoint,
+        Rule::Opening,
     ] {
         assert!(format.contains(&format!("`{}`", rule.name())), "{rule:?}");
     }

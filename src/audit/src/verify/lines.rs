@@ -17,7 +17,8 @@ use countersign_core::digest::{Digest, canonical};
 use countersign_core::tree::Frontier;
 use serde::{Deserialize, Serialize};
 
-use super::source::{self, Batch, Item};
+use super::report::Rule;
+use super::source::{self, Batch, Item, Opening};
 use super::walk::Halt;
 use crate::base::Base;
 use crate::error::StoreError;
@@ -103,9 +104,9 @@ impl Lines {
         while !batch.is_full() && self.line(&mut line).map_err(Halt::Failed)? {
             if let Some((body, hash)) = entry(&line) {
                 self.count = self.count.saturating_add(1);
-                batch.push(self.count, hash, body);
+                batch.push(self.count, hash, body, Opening::Elsewhere);
             } else {
-                let odd = || Item::Odd("an entry with its hash, or a checkpoint", "another line");
+                let odd = || Item::odd(Rule::Type, "an entry with its hash, or a checkpoint", "another line");
                 batch
                     .items
                     .push(serde_json::from_slice(&line).map_or_else(|_| odd(), |Signed { note }| Item::Note(note)));

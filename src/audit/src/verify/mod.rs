@@ -10,6 +10,7 @@
 //! breaks a rule is named. A tail that was cut, or a log that was written anew, is found by comparing with a checkpoint
 //! that was signed before: [`Trust`].
 
+mod cover;
 mod lines;
 mod pool;
 mod report;

@@ -32,8 +32,11 @@ pub enum Rule {
     Journal,
     /// The stored parts of the tree are those of the tree over the entries.
     Tree,
-    /// A checkpoint has the root that the tree had at its size, and is signed by a known key if one is given.
+    /// A checkpoint has the root that the tree had at its size, and is signed by a known key if one is given. None is
+    /// missing, there twice, or over more entries than there are.
     Checkpoint,
+    /// There is a salt for each entry that commits to what it hides, and none besides.
+    Opening,
 }
 
 impl Rule {
@@ -53,6 +56,7 @@ impl Rule {
             Self::Journal => "journal",
             Self::Tree => "tree",
             Self::Checkpoint => "checkpoint",
+            Self::Opening => "opening",
         }
     }
 }
@@ -69,10 +73,21 @@ pub enum Report {
         head: Digest,
         /// The root of the tree over them.
         root: Digest,
-        /// How many of them the newest checkpoint vouches for that a known key has signed; 0 without a key.
+        /// How many of them the newest checkpoint vouches for that a known key has signed; 0 if nothing was known
+        /// against which a signature could be checked.
         signed: u64,
         /// How many intents have no result yet: jobs that run, or that ran when the broker died.
         open: usize,
+    },
+    /// Everything that is there fits, but a key is known and its signature vouches for too little: for nothing, or not for
+    /// what the broker would have had signed by the times of the records.
+    Unsigned {
+        /// How many entries there are.
+        entries: u64,
+        /// The last one's hash.
+        head: Digest,
+        /// How many of them the newest checkpoint vouches for; 0 without one.
+        signed: u64,
     },
     /// Everything that is there is sound, but a last write was not completed: a crash, or a copy of a moving log.
     Torn {
@@ -104,7 +119,7 @@ impl Report {
             Self::Tampered { seq, rule, expected, found, .. } => {
                 Self::Tampered { seq, rule, expected, found, file: Some(place.to_owned()) }
             }
-            Self::Verified { .. } | Self::Torn { .. } => self,
+            Self::Verified { .. } | Self::Unsigned { .. } | Self::Torn { .. } => self,
         }
     }
 
@@ -113,7 +128,7 @@ impl Report {
     pub const fn is_verified(&self) -> bool {
         match self {
             Self::Verified { .. } => true,
-            Self::Torn { .. } | Self::Tampered { .. } => false,
+            Self::Unsigned { .. } | Self::Torn { .. } | Self::Tampered { .. } => false,
         }
     }
 }
@@ -125,9 +140,24 @@ pub(super) fn tampered(seq: u64, rule: Rule, expected: impl fmt::Display, found:
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Verified { entries, head, signed: 0, .. } => write!(f, "ok ({entries} entries, head {head})"),
-            Self::Verified { entries, head, signed, .. } => {
+            Self::Verified { entries, head, signed: 0, .. } => {
+                write!(f, "ok ({entries} entries, head {head}), not checked against any signature")
+            }
+            Self::Verified { entries, head, signed, .. } if signed == entries => {
                 write!(f, "ok ({entries} entries, the first {signed} as signed, head {head})")
+            }
+            Self::Verified { entries, head, signed, .. } => {
+                let rest = entries.saturating_sub(*signed);
+                write!(f, "ok ({entries} entries, the first {signed} as signed, head {head}), ")?;
+                write!(f, "the last {rest} not vouched for")
+            }
+            Self::Unsigned { entries, head, signed: 0 } => {
+                write!(f, "not vouched for: no checkpoint is signed over any of {entries} entries (head {head})")
+            }
+            Self::Unsigned { entries, head, signed } => {
+                let rest = entries.saturating_sub(*signed);
+                write!(f, "not vouched for: the last {rest} of {entries} entries (head {head}): ")?;
+                write!(f, "the last checkpoint is signed over the first {signed}, and another one was due")
             }
             Self::Torn { entries, head } => {
                 let next = entries.saturating_add(1);

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use countersign_core::tree::Node;
-use rusqlite::{Connection, ErrorCode, OptionalExtension};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
 
 use super::report::{Rule, tampered};
-use super::source::{Batch, Item, Stored};
+use super::source::{Batch, Item, Opening, Stored};
 use super::walk::{Halt, Walk};
 use crate::base::Base;
 use crate::error::StoreError;
@@ -26,6 +27,8 @@ pub(super) struct Rows {
     count: u64,
     /// The last checkpoint that was read.
     note: i64,
+    /// How many entries have something to open their commitment with.
+    opened: u64,
 }
 
 impl Rows {
@@ -33,7 +36,7 @@ impl Rows {
         let snapshot = Snapshot::take(path)?;
         let base = Base::read(snapshot.connection());
         let count = base.as_ref().map_or(0, |base| base.head.seq);
-        Ok(Self { snapshot, base, last: None, count, note: 0 })
+        Ok(Self { snapshot, base, last: None, count, note: 0, opened: 0 })
     }
 
     pub(super) const fn base(&self) -> Option<&Base> {
@@ -63,7 +66,7 @@ impl Rows {
             Ok(()) => Ok(batch),
             // What was read before is looked at first, so that the damage is met in its place.
             Err(_) if !batch.items.is_empty() => {
-                batch.items.push(Item::Odd("an entry that can be read", "a damaged page"));
+                batch.items.push(Item::odd(Rule::Type, "an entry that can be read", "a damaged page"));
                 Ok(batch)
             }
             Err(error) => Err(damage(error, seq)),
@@ -76,7 +79,8 @@ impl Rows {
         if self.last.is_none() {
             notes.put(batch, self.count)?;
         }
-        let sql = "SELECT seq, hash, body FROM entries WHERE seq > ?1 ORDER BY seq";
+        let sql = "SELECT seq, hash, body, (SELECT salt FROM openings WHERE openings.seq = entries.seq) \
+                   FROM entries WHERE seq > ?1 ORDER BY seq";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([self.last.unwrap_or(i64::MIN)])?;
         while !batch.is_full() {
@@ -87,9 +91,11 @@ impl Rows {
             };
             self.last = Some(row.get(0)?);
             self.count = self.count.saturating_add(1);
+            let opening = opening(row)?;
+            self.opened = self.opened.saturating_add(u64::from(opening != Opening::None));
             match number_of(row, 0).zip(digest_of(row, 1)).zip(blob_of(row, 2)) {
-                Some(((number, hash), body)) => batch.push(number, hash, body),
-                None => batch.items.push(Item::Odd("a number, 32 bytes and a body", "something else")),
+                Some(((number, hash), body)) => batch.push(number, hash, body, opening),
+                None => batch.items.push(Item::odd(Rule::Type, "a number, 32 bytes and a body", "something else")),
             }
             notes.put(batch, self.count)?;
         }
@@ -112,11 +118,17 @@ impl Rows {
         let broken = |rule, expected: &str, found: &str| Err(Halt::Found(tampered(walk.next(), rule, expected, found)));
         let Ok(stored) = log::head(connection) else { return broken(Rule::Head, "the stored head", "none") };
         walk.ends_at(stored)?;
-        let count = "SELECT count(*) FROM subtrees";
-        let kept: i64 =
-            connection.query_row(count, [], |row| row.get(0)).map_err(|error| damage(error, walk.next()))?;
+        let count = |sql| -> Result<i64, Halt> {
+            connection.query_row(sql, [], |row| row.get(0)).map_err(|error| damage(error, walk.next()))
+        };
+        let kept = count("SELECT count(*) FROM subtrees")?;
         if u64::try_from(kept) != Ok(walk.kept()) {
             return broken(Rule::Tree, &format!("{} stored subtrees", walk.kept()), &kept.to_string());
+        }
+        let openings = count("SELECT count(*) FROM openings")?;
+        if u64::try_from(openings) != Ok(self.opened) {
+            let found = format!("{openings}, some for entries that are not here");
+            return broken(Rule::Opening, &format!("{} openings", self.opened), &found);
         }
         // Last, so that whoever took the triggers away to change an entry is still told which.
         match schema::difference(connection) {
@@ -136,6 +148,15 @@ impl Rows {
     pub(super) fn held_still(&self) -> bool {
         self.snapshot.held_still()
     }
+}
+
+/// What is there to open the commitment of this row's entry with.
+fn opening(row: &Row<'_>) -> rusqlite::Result<Opening> {
+    Ok(match row.get_ref(3)? {
+        ValueRef::Null => Opening::None,
+        ValueRef::Blob(salt) if salt.len() == size_of::<u128>() => Opening::Salt,
+        ValueRef::Blob(_) | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) => Opening::Odd,
+    })
 }
 
 /// The checkpoints of a database, a step ahead of its entries.
@@ -162,9 +183,14 @@ impl<'a> Notes<'a> {
         Ok(())
     }
 
-    /// Puts those into the batch that speak of no more than so many entries.
+    /// Puts those into the batch that speak of no more than so many entries. They are numbered without gaps.
     fn put(&mut self, batch: &mut Batch, count: u64) -> rusqlite::Result<()> {
         while let Some((number, _, note)) = self.ahead.take_if(|(_, size, _)| *size <= count) {
+            let expected = self.last.saturating_add(1);
+            if number != expected {
+                let place = |number| format!("checkpoint number {number}");
+                batch.items.push(Item::odd(Rule::Checkpoint, place(expected), place(number)));
+            }
             self.last = number;
             batch.items.push(Item::Note(note));
             self.look()?;

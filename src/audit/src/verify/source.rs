@@ -1,5 +1,6 @@
 //! Sources: where entries come from, in order, with the checkpoints between them.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use countersign_core::digest::Digest;
 use countersign_core::tree::Node;
 
 use super::lines::Lines;
+use super::report::Rule;
 use super::rows::Rows;
 use super::walk::Halt;
 use crate::base::Base;
@@ -24,11 +26,30 @@ const MAX_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) enum Item {
     /// An entry with the number and the hash that are kept beside its body.
-    Entry { number: u64, hash: Digest, body: std::ops::Range<usize> },
+    Entry { number: u64, hash: Digest, body: std::ops::Range<usize>, opening: Opening },
     /// A checkpoint over all entries before it.
     Note(String),
-    /// Neither: what was expected and what is there.
-    Odd(&'static str, &'static str),
+    /// Neither: the rule, what was expected and what is there.
+    Odd(Rule, String, String),
+}
+
+impl Item {
+    pub(super) fn odd(rule: Rule, expected: impl Display, found: impl Display) -> Self {
+        Self::Odd(rule, expected.to_string(), found.to_string())
+    }
+}
+
+/// What a source has to open an entry's commitment with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// It has no openings, as an export.
+    Elsewhere,
+    /// Nothing.
+    None,
+    /// A salt.
+    Salt,
+    /// Something of another form.
+    Odd,
 }
 
 /// Some items in a row, with the bytes of their bodies.
@@ -43,10 +64,10 @@ impl Batch {
         self.items.len() >= MAX_ITEMS || self.bytes.len() >= MAX_BYTES
     }
 
-    pub(super) fn push(&mut self, number: u64, hash: Digest, body: &[u8]) {
+    pub(super) fn push(&mut self, number: u64, hash: Digest, body: &[u8], opening: Opening) {
         let begin = self.bytes.len();
         self.bytes.extend_from_slice(body);
-        self.items.push(Item::Entry { number, hash, body: begin..self.bytes.len() });
+        self.items.push(Item::Entry { number, hash, body: begin..self.bytes.len(), opening });
     }
 }
 

@@ -10,8 +10,9 @@ use countersign_core::record::{Glance, Phase};
 use countersign_core::request::RequestId;
 use countersign_core::tree::{self, Frontier, Node, TreeHead};
 
+use super::cover::Cover;
 use super::report::{Report, Rule, tampered};
-use super::source::{Batch, Item, Source, Stored};
+use super::source::{Batch, Item, Opening, Source, Stored};
 use super::trust::{Trust, signed};
 use crate::base::Base;
 use crate::error::StoreError;
@@ -35,7 +36,7 @@ pub(super) struct Breach(Rule, String, String);
 #[derive(Debug)]
 pub(super) enum Judged {
     /// A record under the hash that it has.
-    Entry { number: u64, hash: Digest, seq: u64, prev: Digest, phase: Phase, id: Option<RequestId> },
+    Entry { number: u64, hash: Digest, glance: Glance, opening: Opening },
     /// A checkpoint.
     Note(String),
     /// It breaks a rule by itself.
@@ -46,20 +47,22 @@ pub(super) enum Judged {
 pub(super) fn judge(batch: Batch) -> Vec<Judged> {
     let Batch { items, bytes } = batch;
     let each = |item| match item {
-        Item::Entry { number, hash, body } => entry(number, hash, bytes.get(body).unwrap_or_default()),
+        Item::Entry { number, hash, body, opening } => {
+            entry(number, hash, bytes.get(body).unwrap_or_default(), opening)
+        }
         Item::Note(text) => Judged::Note(text),
-        Item::Odd(expected, found) => Judged::Broken(breach(Rule::Type, expected, found), None),
+        Item::Odd(rule, expected, found) => Judged::Broken(Breach(rule, expected, found), None),
     };
     items.into_iter().map(each).collect()
 }
 
-fn entry(number: u64, hash: Digest, body: &[u8]) -> Judged {
+fn entry(number: u64, hash: Digest, body: &[u8], opening: Opening) -> Judged {
     let computed = tree::leaf(body);
     if computed != hash {
         return Judged::Broken(breach(Rule::Hash, computed, hash), Some(number));
     }
     match Glance::read(body) {
-        Ok(Glance { seq, prev, phase, id }) => Judged::Entry { number, hash, seq, prev, phase, id },
+        Ok(glance) => Judged::Entry { number, hash, glance, opening },
         Err(error) => Judged::Broken(breach(Rule::Form, "a record in canonical form", error), Some(number)),
     }
 }
@@ -84,8 +87,11 @@ pub(super) struct Walk<'a> {
     open: HashSet<RequestId>,
     /// How many subtrees the present source should store.
     kept: u64,
-    /// The size of the newest checkpoint that a known key signed.
-    signed: u64,
+    cover: Cover,
+    /// The checkpoints over as many entries as were read.
+    notes: Vec<String>,
+    /// The size of the largest checkpoint that was met before as many entries were.
+    beyond: Option<u64>,
     torn: bool,
 }
 
@@ -103,7 +109,9 @@ impl<'a> Walk<'a> {
             tree,
             open,
             kept: 0,
-            signed: 0,
+            cover: Cover::default(),
+            notes: Vec::new(),
+            beyond: None,
             torn: false,
         }
     }
@@ -137,11 +145,31 @@ impl<'a> Walk<'a> {
             }
             self.heads = self.heads.get(earlier..).unwrap_or_default();
         }
+        self.continued(base)?;
         (self.begun, self.kept) = (true, 0);
-        if !base.note.is_empty() {
-            self.note(&base.note)?;
-        }
         self.compare()
+    }
+
+    /// The checkpoint that a segment says it continues: the last one of the segment before it.
+    fn continued(&mut self, base: &Base) -> Result<(), Halt> {
+        let flaw = match (base.head.seq, base.note.as_str()) {
+            (0, "") => return Ok(()),
+            (0, _) => "one, though nothing is before it".to_owned(),
+            (_, "") => "none".to_owned(),
+            (_, note) if self.begun && self.notes.last().is_some_and(|last| last == note) => return Ok(()),
+            (_, _) if self.begun => "another than the last one of the segment before it".to_owned(),
+            (_, note) => match self.read(note) {
+                Ok(checkpoint) if checkpoint.head == self.tree.head() => {
+                    self.notes.push(note.to_owned());
+                    self.believe(&checkpoint);
+                    return Ok(());
+                }
+                Ok(checkpoint) => format!("one over {}", checkpoint.head),
+                Err(error) => error,
+            },
+        };
+        let expected = format!("in base.note the checkpoint over {}, which the segment continues", self.tree.head());
+        Err(self.broken(breach(Rule::Checkpoint, expected, flaw)))
     }
 
     fn follows(&self, base: &Base) -> Result<(), Halt> {
@@ -168,21 +196,40 @@ impl<'a> Walk<'a> {
                 Err(self.broken(breach(Rule::Sequence, self.next(), number)))
             }
             Judged::Broken(breach, _) => Err(self.broken(breach)),
-            Judged::Entry { number, hash, seq, prev, phase, id } => {
-                for number in [number, seq] {
-                    if number != self.next() {
-                        return Err(self.broken(breach(Rule::Sequence, self.next(), number)));
-                    }
-                }
-                if prev != self.at.hash {
-                    return Err(self.broken(breach(Rule::Chain, self.at.hash, prev)));
-                }
-                self.pair(phase, id)?;
+            Judged::Entry { number, hash, glance, opening } => {
+                self.links(number, glance)?;
+                self.opens(glance.commits, opening)?;
+                self.pair(glance.phase, glance.id)?;
                 self.grow(hash, source)?;
-                self.at = Head { seq, hash };
+                self.at = Head { seq: glance.seq, hash };
+                self.notes.clear();
+                self.cover.entry(glance.time);
                 self.compare()
             }
         }
+    }
+
+    /// The entry is the next one, and nothing between it and the one before says otherwise.
+    fn links(&self, number: u64, Glance { seq, prev, .. }: Glance) -> Result<(), Halt> {
+        for number in [number, seq] {
+            if number != self.next() {
+                return Err(self.broken(breach(Rule::Sequence, self.next(), number)));
+            }
+        }
+        if prev != self.at.hash {
+            return Err(self.broken(breach(Rule::Chain, self.at.hash, prev)));
+        }
+        self.beyond.map_or(Ok(()), |size| Err(self.misplaced(size)))
+    }
+
+    fn opens(&self, commits: bool, opening: Opening) -> Result<(), Halt> {
+        let (expected, found) = match (commits, opening) {
+            (_, Opening::Elsewhere) | (true, Opening::Salt) | (false, Opening::None) => return Ok(()),
+            (true, Opening::None) => ("a salt that opens its commitment", "none"),
+            (true, Opening::Odd) => ("a salt of 16 bytes", "something else"),
+            (false, Opening::Salt | Opening::Odd) => ("no salt, because it commits to nothing", "one"),
+        };
+        Err(self.broken(breach(Rule::Opening, expected, found)))
     }
 
     fn pair(&mut self, phase: Phase, id: Option<RequestId>) -> Result<(), Halt> {
@@ -237,29 +284,53 @@ impl<'a> Walk<'a> {
 
     /// A checkpoint that stands in the log at this place.
     fn note(&mut self, text: &str) -> Result<(), Halt> {
-        let read = Note::parse(text.as_bytes()).map_err(|error| error.to_string());
-        let known = self.keys.as_slice();
-        let checkpoint = read.and_then(|note| match known {
+        let checkpoint = match self.read(text) {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => return Err(self.differs("a checkpoint of this log", error, "the checkpoint, or ")),
+        };
+        if self.notes.iter().any(|note| note == text) {
+            return Err(self.broken(breach(Rule::Checkpoint, "each checkpoint once", "one that is there twice")));
+        }
+        let size = checkpoint.head.size;
+        if size > self.at.seq {
+            // What is missing is at the end, or else the checkpoint is in a wrong place: the next entry tells.
+            self.beyond = self.beyond.max(Some(size));
+        } else if size < self.at.seq || self.beyond.is_some() {
+            return Err(self.misplaced(self.beyond.unwrap_or(size)));
+        } else if checkpoint.head != self.tree.head() {
+            return Err(self.differs(checkpoint.head, self.tree.head(), ""));
+        } else {
+            self.believe(&checkpoint);
+        }
+        self.notes.push(text.to_owned());
+        Ok(())
+    }
+
+    /// What a note says, if a known key has signed it or none is known.
+    fn read(&self, text: &str) -> Result<Checkpoint, String> {
+        let note = Note::parse(text.as_bytes()).map_err(|error| error.to_string())?;
+        match self.keys.as_slice() {
             [] => Checkpoint::parse(note.text()).map_err(|error| error.to_string()),
             known => signed(&note, known).map_err(|error| error.to_string()),
-        });
-        match checkpoint {
-            Err(error) => Err(self.differs("a checkpoint of this log", error, "the checkpoint, or ")),
-            Ok(checkpoint) if checkpoint.head != self.tree.head() => {
-                Err(self.differs(checkpoint.head, self.tree.head(), ""))
-            }
-            Ok(checkpoint) => {
-                if !self.keys.is_empty() {
-                    self.signed = checkpoint.head.size;
-                    if let Some(next) = checkpoint.next_key() {
-                        // Whoever has the old key can sign nothing any more that counts.
-                        self.keys.retain(|key| key.name() != next.name());
-                        self.keys.push(next);
-                    }
-                }
-                Ok(())
-            }
         }
+    }
+
+    /// Takes up what a checkpoint says that fits; without a key it proves nothing.
+    fn believe(&mut self, checkpoint: &Checkpoint) {
+        if self.keys.is_empty() {
+            return;
+        }
+        self.cover.vouch(checkpoint.head.size);
+        if let Some(next) = checkpoint.next_key() {
+            // Whoever has the old key can sign nothing any more that counts.
+            self.keys.retain(|key| key.name() != next.name());
+            self.keys.push(next);
+        }
+    }
+
+    fn misplaced(&self, size: u64) -> Halt {
+        let expected = format!("here a checkpoint over {} entries", self.at.seq);
+        self.broken(breach(Rule::Checkpoint, expected, format!("one over {size}")))
     }
 
     /// Compares with the trusted heads of this size, once as many entries are there.
@@ -268,7 +339,7 @@ impl<'a> Walk<'a> {
             if *head != self.tree.head() {
                 return Err(self.differs(format!("{head}, as signed"), self.tree.head(), ""));
             }
-            self.signed = self.signed.max(head.size);
+            self.cover.vouch(head.size);
             self.heads = later;
         }
         Ok(())
@@ -276,9 +347,20 @@ impl<'a> Walk<'a> {
 
     /// The entries are not those that were signed. Which of them is only known as far as checkpoints before vouch.
     fn differs(&self, expected: impl Display, found: impl Display, or: &str) -> Halt {
-        let first = self.signed.max(self.first).saturating_add(1).min(self.next());
-        let found = format!("{found}: {or}an entry from {first} to {} was changed", self.at.seq);
-        Halt::Found(tampered(first, Rule::Checkpoint, expected, found))
+        let first = self.cover.signed().max(self.first).saturating_add(1).min(self.next());
+        let changed = if first > self.at.seq {
+            "the checkpoint, or what the file continues, was changed".to_owned()
+        } else {
+            format!("{or}an entry from {first} to {} was changed", self.at.seq)
+        };
+        Halt::Found(tampered(first, Rule::Checkpoint, expected, format!("{found}: {changed}")))
+    }
+
+    /// Fewer entries are here than a checkpoint speaks of.
+    fn cut(&self, size: u64) -> Report {
+        let Head { seq, .. } = self.at;
+        let found = format!("{seq} entries: the log was cut after entry {seq}");
+        tampered(self.next(), Rule::Checkpoint, format!("{size} entries, as a checkpoint says"), found)
     }
 
     /// The last entry must be the one that the store wrote last.
@@ -294,6 +376,9 @@ impl<'a> Walk<'a> {
 
     /// Leaves a source after its last item.
     pub(super) fn leave(&mut self, source: &Source) -> Result<(), Halt> {
+        if let Some(size) = self.beyond {
+            return Err(Halt::Found(self.cut(size)));
+        }
         source.end(self)?;
         self.torn = source.is_torn();
         Ok(())
@@ -301,15 +386,17 @@ impl<'a> Walk<'a> {
 
     /// What is to be said after the last source.
     pub(super) fn end(self) -> Result<Report, StoreError> {
-        let (entries, head, root) = (self.at.seq, self.at.hash, self.tree.head().root);
+        let (entries, head, root, signed) = (self.at.seq, self.at.hash, self.tree.head().root, self.cover.signed());
         if let Some(TreeHead { size, .. }) = self.heads.last() {
-            let expected = format!("{size} entries, as signed");
-            return Ok(tampered(self.next(), Rule::Checkpoint, expected, format!("{entries} entries")));
+            return Ok(self.cut(*size));
+        }
+        if !self.keys.is_empty() && (signed == 0 || self.cover.is_due()) {
+            return Ok(Report::Unsigned { entries, head, signed });
         }
         Ok(if self.torn {
             Report::Torn { entries, head }
         } else {
-            Report::Verified { entries, head, root, signed: self.signed, open: self.open.len() }
+            Report::Verified { entries, head, root, signed, open: self.open.len() }
         })
     }
 }

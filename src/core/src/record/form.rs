@@ -13,6 +13,7 @@
 
 use super::shape::{MEMBERS, Member, Shape};
 use super::{Glance, MAX_NUMBER, Phase, VERSION};
+use crate::time::Moment;
 
 /// Every phase by its name.
 const PHASES: [(&[u8], Phase); 14] = [
@@ -36,6 +37,7 @@ const PHASES: [(&[u8], Phase); 14] = [
 pub(super) fn look(body: &[u8]) -> Option<Glance> {
     std::str::from_utf8(body).ok()?;
     let (mut seq, mut prev, mut phase, mut kind, mut id, mut version) = (None, None, None, None, None, None);
+    let (mut time, mut commits) = (None, false);
     let rest = object(body, MEMBERS, &mut |name, value| match name {
         "seq" => seq = number(value),
         "v" => version = number(value),
@@ -43,6 +45,8 @@ pub(super) fn look(body: &[u8]) -> Option<Glance> {
         "phase" => phase = unquoted(value),
         "kind" => kind = unquoted(value),
         "id" => id = Some(value),
+        "time" => time = number(value),
+        "commitment" => commits = true,
         _ => {}
     })?;
     let (_, phase) = PHASES.into_iter().find(|(name, _)| Some(*name) == phase)?;
@@ -55,7 +59,8 @@ pub(super) fn look(body: &[u8]) -> Option<Glance> {
         Some(id) => Some(text(unquoted(id)?)?.parse().ok()?),
         None => None,
     };
-    Some(Glance { seq: seq?.0, prev: text(prev?)?.parse().ok()?, phase, id })
+    let time = Moment::from_millis(time?.0);
+    Some(Glance { seq: seq?.0, prev: text(prev?)?.parse().ok()?, phase, id, time, commits })
 }
 
 /// What is between the quotes of a string that is known to be one.

@@ -415,6 +415,10 @@ pub struct Glance {
     pub phase: Phase,
     /// The request.
     pub id: Option<RequestId>,
+    /// When it was made.
+    pub time: Moment,
+    /// Whether it commits to what it hides.
+    pub commits: bool,
 }
 
 impl Glance {
@@ -432,7 +436,8 @@ impl Glance {
 
 impl From<&Record> for Glance {
     fn from(record: &Record) -> Self {
-        Self { seq: record.seq, prev: record.prev, phase: record.phase, id: record.id }
+        let Record { seq, prev, phase, id, time, commitment, .. } = record;
+        Self { seq: *seq, prev: *prev, phase: *phase, id: *id, time: *time, commits: commitment.is_some() }
     }
 }
 
