@@ -40,6 +40,21 @@ mod tests {
         Ok(status["state"].as_str().unwrap_or_default().to_owned())
     }
 
+    fn notices(machine: &Machine) -> Result<String> {
+        Ok(machine.run(["countersign", "status"])?.ok()?.stdout)
+    }
+
+    fn journal(machine: &Machine) -> Result<String> {
+        Ok(machine.run(["journalctl", "--no-pager", "-u", "countersignd"])?.ok()?.stdout)
+    }
+
+    /// Waits until people are told that the log is not signed, which is soon after a start.
+    fn unsigned(machine: &Machine) -> Result<()> {
+        until("a notice", || Ok(notices(machine).ok().filter(|said| said.contains("The log is not signed now"))))?;
+        assert_ne!(machine.run_as(AGENT, ["countersign", "audit", "checkpoint"])?.code, 0);
+        Ok(())
+    }
+
     fn clear(machine: &Machine) -> Result<()> {
         let mut terminal = machine.spawn_pty_as("root", ["countersign", "clear", "--reason", "the key is changed"])?;
         terminal.wait(PATIENCE)?.ok()?;
@@ -181,9 +196,53 @@ mod tests {
         let refused = machine.run_as(AGENT, ["countersign", "audit", "checkpoint", "--json"])?;
         let said: Value = serde_json::from_str(&refused.stdout).with_context(|| format!("{refused:?}"))?;
         assert_eq!(said["code"], "AuditUnavailable", "{said}");
-        let journal = machine.run(["journalctl", "--no-pager", "-u", "countersignd"])?.ok()?.stdout;
-        assert!(journal.contains("does not contain what was signed last"), "{journal}");
+        assert!(journal(&machine)?.contains("does not contain what was signed last"));
+        unsigned(&machine)?;
+        for _ in 0..2 {
+            let resumed = machine.run(["countersign", "resume", "--reason", "it looks well"])?;
+            assert!(resumed.code != 0 && resumed.stderr.contains("CHECKPOINTS"), "{resumed:?}");
+            assert_eq!(state(&machine)?, "amber");
+            unsigned(&machine)?;
+        }
         read(&machine, "/etc/hosts")?;
+        // Root says, as the manual has it, that the log that was signed is lost.
+        machine.run(["systemctl", "stop", "countersignd"])?.ok()?;
+        machine.run(["mv", &format!("{STATE}/signed.json"), "/root/signed.json"])?.ok()?;
+        clear(&machine)?;
+        checkpoint(&machine)?;
+        assert_eq!(state(&machine)?, "green");
+        assert!(!notices(&machine)?.contains("not signed"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_key_that_is_gone_or_not_roots_alone_signs_nothing_and_people_are_told() -> Result<()> {
+        let machine = installed().boot()?;
+        checkpoint(&machine)?;
+        let (old, signing) = (key(&machine)?, format!("{STATE}/signing-key"));
+        machine.run(["mv", &signing, "/root/signing-key"])?.ok()?;
+        machine.run(["systemctl", "restart", "countersignd"])?.ok()?;
+        unsigned(&machine)?;
+        assert_ne!(machine.run(["test", "-e", &signing])?.code, 0, "no other key is made");
+        assert!(journal(&machine)?.contains("its key is gone"));
+        // What is found instead of it is looked at anew each time.
+        machine.run(["install", "-m", "644", "/root/signing-key", &signing])?.ok()?;
+        unsigned(&machine)?;
+        assert!(journal(&machine)?.contains("nobody else may read"));
+        machine.run(["chmod", "600", &signing])?.ok()?;
+        checkpoint(&machine)?;
+        assert!(key(&machine)? == old && !notices(&machine)?.contains("not signed"));
+        // Root begins with a new key, as the manual has it.
+        machine.run(["systemctl", "stop", "countersignd"])?.ok()?;
+        machine.run(["sh", "-c", &format!("mkdir /root/lost; mv {STATE}/sign* /root/lost")])?.ok()?;
+        clear(&machine)?;
+        checkpoint(&machine)?;
+        let new = key(&machine)?;
+        assert_ne!(new, old);
+        for (keys, code) in [(format!("{old}\n{new}\n"), 0), (format!("{old}\n"), 1)] {
+            machine.write("root/keys", &keys)?;
+            assert_eq!(machine.run(["countersign", "audit", "verify", "--key", "/root/keys"])?.code, code, "{keys}");
+        }
         Ok(())
     }
 

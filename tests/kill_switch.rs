@@ -143,12 +143,12 @@ print(len(pids), round(1000 * (emptied - begun)), round(1000 * (gone - begun)))
     /// A checkpoint covers the last record of the run before this one and nothing after it, and nobody was alarmed.
     fn its_end_was_signed(machine: &Machine) -> anyhow::Result<()> {
         let entries = log(machine)?;
-        let end = entries.iter().position(|entry| entry["phase"] == "end" && entry["why"] == "restart");
-        let end = end.ok_or_else(|| anyhow::anyhow!("no end: {entries:?}"))? + 1;
+        let end = entries.iter().find(|entry| entry["phase"] == "end" && entry["why"] == "restart");
+        let end = end.ok_or_else(|| anyhow::anyhow!("no end: {entries:?}"))?["seq"].to_string();
         let sizes = "import sqlite3; log = sqlite3.connect('/var/lib/countersign/audit.db'); \
                      print(*(size for (size,) in log.execute('SELECT size FROM checkpoints')))";
         let sizes = machine.run(["python3", "-c", sizes])?.ok()?.stdout;
-        assert!(sizes.split_whitespace().any(|size| size == end.to_string()), "{end} of {sizes}");
+        assert!(sizes.split_whitespace().any(|size| size == end), "{end} of {sizes}");
         let journal = machine.run(["journalctl", "--no-pager", "-u", "countersignd"])?.ok()?.stdout;
         assert!(!journal.contains("cannot be used now"), "{journal}");
         machine.run(["sh", "-c", "countersign audit key > /root/key"])?.ok()?;

@@ -48,7 +48,7 @@ pub(crate) async fn reload(pipeline: &Arc<Pipeline>, draft: Draft) -> Result<(),
     if let Some(failure) = failure {
         crate::complain(&failure.sentence);
     }
-    pipeline.notices.say(Topic::Policy, failure.map(|failure| failure.sentence.clone()));
+    pipeline.standing.notices.say(Topic::Policy, failure.map(|failure| failure.sentence.clone()));
     let draft = failure.into_iter().fold(draft, Draft::with_failure).under(&pipeline.ledger.stamp(&pipeline.policy()));
     let written = pipeline.ledger.write(draft).await;
     lifecycle::has_reloaded();

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   Hold        green ─▶ amber: reads only           the state first, then the record: a hold never waits
-//!   Resume      amber ─▶ green                       the record first: without it the hold stays
+//!   Resume      amber ─▶ green                       the record first: without it the hold stays; not while the log
+//!                                                    is another than was signed
 //!   ClearTaint  one user's latch                     armed again if there is no record
 //!   Reload      another policy, or the same          see `config`
 //! ```
@@ -120,13 +121,17 @@ async fn perform(
                 who(caller),
                 quoted(why, REASON_BOUND)
             );
-            pipeline.notices.say(Topic::Hold, Some(said));
+            pipeline.standing.notices.say(Topic::Hold, Some(said));
             pipeline.ledger.write(draft).await.map(drop)
         }
         Steering::Resume => {
+            if let Err(failure) = pipeline.ledger.has_what_was_signed() {
+                pipeline.ledger.write(draft.with_failure(&failure)).await?;
+                return Err(failure);
+            }
             pipeline.ledger.write(draft).await?;
             pipeline.standing.resume();
-            pipeline.notices.say(Topic::Hold, None);
+            pipeline.standing.notices.say(Topic::Hold, None);
             still_open(pipeline)
         }
         Steering::ClearTaint(uid) => cleared(pipeline, uid, draft).await,

@@ -1,6 +1,6 @@
 //! Notices: what is not as usual, in a sentence each, until it is over.
 //!
-//! Enters: that the broker is on hold, or that a policy was not read. Leaves: the sentences, on the bus for
+//! Enters: that the broker is on hold, that a policy was not read, or that the log is not signed. Leaves: the sentences, on the bus for
 //! `countersign status` and to systemd for `systemctl status`. Decides nothing.
 
 use std::sync::Mutex;
@@ -16,21 +16,24 @@ pub(crate) enum Topic {
     Hold,
     /// The policy's files are not what is in force.
     Policy,
+    /// The launcher signs no checkpoint.
+    Checkpoint,
 }
 
 /// Every notice.
 #[derive(Debug, Default)]
-pub(crate) struct Notices(Mutex<[Option<String>; 2]>);
+pub(crate) struct Notices(Mutex<[Option<String>; 3]>);
 
 impl Notices {
     /// Says something new of a topic, or that there is nothing to say of it any more.
     pub(crate) fn say(&self, topic: Topic, sentence: Option<String>) {
         let status = {
             let mut said = lock(&self.0);
-            let [hold, policy] = &mut *said;
+            let [hold, policy, checkpoint] = &mut *said;
             match topic {
                 Topic::Hold => *hold = sentence,
                 Topic::Policy => *policy = sentence,
+                Topic::Checkpoint => *checkpoint = sentence,
             }
             let all: Vec<&str> = said.iter().flatten().map(String::as_str).collect();
             all.join(" ")
@@ -56,6 +59,9 @@ mod tests {
         notices.say(Topic::Policy, Some("wrong".to_owned()));
         notices.say(Topic::Hold, None);
         assert_eq!(notices.all(), ["wrong"]);
+        notices.say(Topic::Checkpoint, Some("unsigned".to_owned()));
+        assert_eq!(notices.all(), ["wrong", "unsigned"]);
+        notices.say(Topic::Checkpoint, None);
         notices.say(Topic::Policy, None);
         assert!(notices.all().is_empty());
     }

@@ -45,7 +45,6 @@ use crate::clock;
 use crate::conditions::Conditions;
 use crate::launch::Launcher;
 use crate::lock::lock;
-use crate::notice::Notices;
 use crate::recall::Recalled;
 use crate::silence::Silence;
 use crate::standing::{Intake, Now, Standing};
@@ -76,7 +75,6 @@ pub(crate) struct Pipeline {
     pub(crate) standing: Arc<Standing>,
     pub(crate) tickets: Tickets,
     pub(crate) latches: Latches,
-    pub(crate) notices: Notices,
     /// The files of the policy in force.
     pub(crate) files: Mutex<crate::config::Files>,
     /// What was seen of the machine, for the rules that ask something of it.
@@ -106,7 +104,6 @@ impl Pipeline {
             standing,
             tickets: Tickets::default(),
             latches: Latches::new(recalled.tainted),
-            notices: Notices::default(),
             files: Mutex::default(),
             conditions: Conditions::default(),
             reloading: tokio::sync::Mutex::default(),

@@ -1,4 +1,4 @@
-//! Standing: the broker's run state and whether it takes requests, in one place that everybody reads.
+//! Standing: the broker's run state, whether it takes requests, and what is not as usual, in one place that everybody reads.
 //!
 //! ```text
 //!   open ──drain──▶ draining        (a restart: what runs may finish, nothing begins)
@@ -10,6 +10,8 @@
 use countersign_core::code::{Code, Failure};
 use countersign_core::run_state::{RunState, StateEvent};
 use tokio::sync::watch;
+
+use crate::notice::Notices;
 
 /// Whether requests are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,17 +35,22 @@ pub(crate) struct Now {
 
 /// The one holder of the state.
 #[derive(Debug)]
-pub(crate) struct Standing(watch::Sender<Now>);
+pub(crate) struct Standing {
+    now: watch::Sender<Now>,
+    /// What people are told until it is over.
+    pub(crate) notices: Notices,
+}
 
 impl Standing {
     /// Green and open.
     pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(Now { state: RunState::Green, intake: Intake::Open }))
+        let now = watch::Sender::new(Now { state: RunState::Green, intake: Intake::Open });
+        Self { now, notices: Notices::default() }
     }
 
     /// The state of the moment.
     pub(crate) fn now(&self) -> Now {
-        *self.0.borrow()
+        *self.now.borrow()
     }
 
     /// The run state of the moment.
@@ -53,27 +60,27 @@ impl Standing {
 
     /// Something is wrong: only reads from here on.
     pub(crate) fn warn(&self) {
-        self.0.send_modify(|now| now.state = now.state.after(StateEvent::Warn));
+        self.now.send_modify(|now| now.state = now.state.after(StateEvent::Warn));
     }
 
     /// An operator says that it is well again. Never leaves red.
     pub(crate) fn resume(&self) {
-        self.0.send_modify(|now| now.state = now.state.after(StateEvent::Reset));
+        self.now.send_modify(|now| now.state = now.state.after(StateEvent::Reset));
     }
 
     /// The kill switch: red and closed, for good.
     pub(crate) fn stop(&self) {
-        self.0.send_modify(|now| *now = Now { state: now.state.after(StateEvent::Stop), intake: Intake::Closed });
+        self.now.send_modify(|now| *now = Now { state: now.state.after(StateEvent::Stop), intake: Intake::Closed });
     }
 
     /// A restart or a shutdown: nothing begins any more.
     pub(crate) fn wind_down(&self, intake: Intake) {
-        self.0.send_modify(|now| now.intake = now.intake.max(intake));
+        self.now.send_modify(|now| now.intake = now.intake.max(intake));
     }
 
     /// Comes back when the broker begins to end.
     pub(crate) async fn ends(&self) {
-        let mut follow = self.0.subscribe();
+        let mut follow = self.now.subscribe();
         // The sender is in `self`, so waiting cannot fail.
         drop(follow.wait_for(|now| now.intake != Intake::Open).await);
     }

@@ -6,10 +6,12 @@
 //!                                                                        └──┘ once more
 //! ```
 //!
-//! No request waits for a checkpoint. One that is not made is made later; but a launcher that refuses to sign has seen
-//! another history than ours: somebody rewrote the log, and the broker goes to amber.
+//! No request waits for a checkpoint. One that is not made is made later, and people have a notice until it is. But a
+//! launcher that refuses to sign has seen another history than ours: somebody rewrote the log or put an older copy back.
+//! Then the broker goes to amber, and no `resume` ends that: only the log that was signed does, or root's word that it is
+//! lost, at a start.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign_audit::{Store, StoreError};
@@ -25,6 +27,7 @@ use tokio::time::interval;
 
 use super::Ledger;
 use crate::launch::Launcher;
+use crate::notice::Topic;
 
 /// After how many records a checkpoint is due.
 const RECORDS: u64 = 64;
@@ -41,11 +44,18 @@ pub(super) struct Checkpoints {
     due: Notify,
     /// Whose turn it is to ask, and the size that the launcher signed last as far as is known.
     turn: Mutex<Option<u64>>,
+    /// Whether the launcher signed another history than ours.
+    rewritten: AtomicBool,
 }
 
 impl Checkpoints {
     pub(super) fn new() -> Self {
-        Self { unsigned: AtomicU64::new(1), due: Notify::new(), turn: Mutex::new(None) }
+        Self {
+            unsigned: AtomicU64::new(1),
+            due: Notify::new(),
+            turn: Mutex::new(None),
+            rewritten: AtomicBool::new(false),
+        }
     }
 
     /// So many records were written.
@@ -84,7 +94,23 @@ impl Ledger {
         if signed.is_err() {
             self.checkpoints.unsigned.fetch_add(unsigned.max(1), Ordering::Relaxed);
         }
+        let notice = signed.as_ref().err().map(|failure| failure.sentence.clone());
+        self.standing.notices.say(Topic::Checkpoint, notice);
         signed
+    }
+
+    /// That the launcher has not refused this log.
+    ///
+    /// # Errors
+    /// `AuditUnavailable`: it has, so this is not the log that was signed, and the state stays amber.
+    pub(crate) fn has_what_was_signed(&self) -> Result<(), Failure> {
+        if !self.checkpoints.rewritten.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Code::AuditUnavailable,
+            "The log is not the one that was signed, so only reads are served: CHECKPOINTS in countersignd(8) says how to go on.",
+        ))
     }
 
     async fn sign(&self, launcher: &dyn Launcher, base: &mut Option<u64>) -> Result<String, Failure> {
@@ -101,12 +127,14 @@ impl Ledger {
             match launcher.sign(from, head, proof).await {
                 Ok(note) => {
                     *base = Some(head.size);
+                    self.checkpoints.rewritten.store(false, Ordering::Relaxed);
                     let kept = note.clone();
                     self.look(move |store| store.keep(&head, &kept)).await?;
                     return Ok(note);
                 }
                 Err(Unsigned::Base { signed }) => *base = Some(signed.size),
                 Err(unsigned @ Unsigned::Rewritten { .. }) => {
+                    self.checkpoints.rewritten.store(true, Ordering::Relaxed);
                     self.standing.warn();
                     return Err(refused(&unsigned));
                 }
@@ -217,7 +245,10 @@ fn no_entry() -> Failure {
 }
 
 fn refused(unsigned: &Unsigned) -> Failure {
-    let failure = unreadable(&unsigned.to_string());
+    let failure = Failure::new(
+        Code::AuditUnavailable,
+        format!("The log is not signed now: {unsigned}. CHECKPOINTS in countersignd(8) says what to do."),
+    );
     crate::complain(&failure.sentence);
     failure
 }

@@ -110,7 +110,7 @@ impl Broker {
     /// What is not as usual, in a sentence each.
     #[zbus(property(emits_changed_signal = "false"))]
     async fn notices(&self) -> Vec<String> {
-        self.0.pipeline.notices.all()
+        self.0.pipeline.standing.notices.all()
     }
 
     #[zbus(property(emits_changed_signal = "const"))]

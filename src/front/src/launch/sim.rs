@@ -30,6 +30,8 @@ pub(crate) struct Sim {
     pub(crate) asked: Mutex<Vec<String>>,
     /// What was signed last.
     pub(crate) signed: Mutex<Option<TreeHead>>,
+    /// Whether the key cannot be used.
+    pub(crate) keyless: Mutex<bool>,
     jobs: Mutex<HashMap<RequestId, (oneshot::Sender<Outcome>, JobFiles)>>,
 }
 
@@ -142,7 +144,9 @@ impl Launcher for Sim {
         self.note("sign");
         let mut last = lock(&self.signed);
         let signed = last.unwrap_or_else(TreeHead::empty);
-        let result = if base != signed.size {
+        let result = if *lock(&self.keyless) {
+            Err(Unsigned::Unavailable)
+        } else if base != signed.size {
             Err(Unsigned::Base { signed })
         } else if verify_consistency(&signed, &head, &proof).is_err() {
             Err(Unsigned::Rewritten { signed })

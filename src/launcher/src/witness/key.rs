@@ -1,5 +1,8 @@
 //! The log's key: handed over by systemd as a credential, or made here once and kept.
 //!
+//! The key that was made here is used only while it is root's alone; of the credential systemd sees to that, whose mode also
+//! tells of the service's own user. A key is made only where nothing was signed yet.
+//!
 //! Its name is fixed when it is made: the name is part of the key's id, and a machine that is renamed keeps its log.
 
 use std::path::Path;
@@ -10,7 +13,7 @@ use countersign_core::note::{BadName, Name, NotAKey, Note, SigningKey};
 use countersign_core::policy::Settings;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::{WitnessError, failed, read};
+use super::{HANDOVERS, SIGNED, WitnessError, exists, failed, read, read_private};
 use crate::durable::replace;
 
 /// The name of the systemd credential.
@@ -22,8 +25,8 @@ const NEXT: &str = "signing-key.next";
 /// What the name ends with that is made of the machine's.
 const SUFFIX: &str = "/countersign";
 
-/// The credential if there is one, else the key of this directory, which is made if there is none. `last` is the last
-/// change of the key.
+/// The credential if there is one, else the key of this directory, which is made if there is none and nothing was
+/// signed. `last` is the last change of the key.
 pub(super) fn read_or_make(
     directory: &Path,
     credential: &Path,
@@ -34,9 +37,18 @@ pub(super) fn read_or_make(
         return Ok(decode(&text)?);
     }
     take_the_next(directory, last)?;
-    if let Some(text) = read(&directory.join(KEY)).map_err(failed(KEY))? {
+    if let Some(text) = read_private(directory, KEY)? {
         return Ok(decode(&text)?);
     }
+    for name in [SIGNED, HANDOVERS] {
+        if exists(&directory.join(name)).map_err(failed(name))? {
+            return Err(WitnessError::KeyGone);
+        }
+    }
+    make(directory, settings)
+}
+
+fn make(directory: &Path, settings: &Settings) -> Result<SigningKey, WitnessError> {
     let name = settings.origin.clone().map_or_else(name_of_the_machine, Ok)?;
     let key = SigningKey::from_seed(name, &seed().map_err(failed("the kernel's random numbers"))?);
     replace(directory, KEY, format!("{}\n", key.encode()).as_bytes(), 0o600).map_err(failed(KEY))?;
@@ -47,7 +59,7 @@ pub(super) fn read_or_make(
 /// change was interrupted.
 fn take_the_next(directory: &Path, last: Option<&Handover>) -> Result<(), WitnessError> {
     let next = directory.join(NEXT);
-    let Some(text) = read(&next).map_err(failed(NEXT))? else { return Ok(()) };
+    let Some(text) = read_private(directory, NEXT)? else { return Ok(()) };
     let note = last.and_then(|handover| Note::parse(handover.note.as_bytes()).ok());
     let named = note.and_then(|note| Checkpoint::parse(note.text()).ok()).and_then(|checkpoint| checkpoint.next_key());
     if named.as_ref() == Some(decode(&text)?.verifier()) {

@@ -15,6 +15,7 @@ mod key;
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use countersign_core::checkpoint::Checkpoint;
@@ -22,6 +23,8 @@ use countersign_core::message::{Handover, Unsigned};
 use countersign_core::note::{BadName, NotAKey, NotANote, SigningKey};
 use countersign_core::policy::Settings;
 use countersign_core::tree::{Proof, TreeHead, verify_consistency};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::durable::{make_directory, replace};
 
@@ -62,6 +65,21 @@ pub(crate) enum WitnessError {
         #[source]
         source: io::Error,
     },
+    /// Somebody else may have read or put it there. It is not used, and nobody but root can say whether it may be again.
+    #[error(
+        "{name} must be a file of root's that nobody else may read: if nobody did, chown it to root and chmod it to 600; if \
+         somebody may have, change it with `countersign audit rotate-key`"
+    )]
+    NotPrivate {
+        /// Its name.
+        name: &'static str,
+    },
+    /// There was a key, for something was signed; another one in its place would be a log that nobody can tie to the old.
+    #[error(
+        "the log was signed before, and its key is gone: put signing-key or the credential back, or begin with a new key \
+         as countersignd(8) says in CHECKPOINTS"
+    )]
+    KeyGone,
     /// The key is none.
     #[error("the log's key cannot be read")]
     Key(#[from] NotAKey),
@@ -171,9 +189,40 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    all_of(file).map(Some)
+}
+
+fn all_of(file: File) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     file.take(MAX_FILE).read_to_end(&mut text)?;
-    Ok(Some(text))
+    Ok(text)
+}
+
+/// The same for a secret: a file of the launcher's own user, which is root, that nobody else may read or write. What is
+/// looked at is what was opened.
+fn read_private(directory: &Path, name: &'static str) -> Result<Option<Vec<u8>>, WitnessError> {
+    // A pipe in its place keeps nobody waiting.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(directory.join(name), flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::LOOP) => return Err(WitnessError::NotPrivate { name }),
+        Err(errno) => return Err(failed(name)(errno.into())),
+    };
+    let found = file.metadata().map_err(failed(name))?;
+    if !found.is_file() || found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o077 != 0 {
+        return Err(WitnessError::NotPrivate { name });
+    }
+    all_of(file).map(Some).map_err(failed(name))
+}
+
+/// Whether there is such a file, whatever is in it.
+fn exists(path: &Path) -> io::Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn failed(name: &'static str) -> impl FnOnce(io::Error) -> WitnessError {

@@ -1,7 +1,7 @@
 //! One history and no other, through crashes and restarts.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use countersign_core::digest::Digest;
 use countersign_core::note::{Note, VerifierKey};
@@ -36,6 +36,12 @@ impl Drop for Scratch {
 
 /// A log whose record `forged` is another one than in the honest log.
 struct Kept(Vec<Node>);
+
+/// A file that nobody else may read.
+fn private(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
 
 impl Kept {
     fn new(size: u64, forged: Option<u64>) -> Self {
@@ -159,6 +165,95 @@ fn what_cannot_be_read_signs_nothing_until_it_can() {
     }
 }
 
+/// What befell a key.
+type Deed = fn(&Path);
+
+fn moved_behind_a_link(key: &Path) {
+    let elsewhere = key.with_file_name("elsewhere");
+    fs::rename(key, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(elsewhere, key).unwrap();
+}
+
+fn replaced_by_a_directory(key: &Path) {
+    fs::remove_file(key).unwrap();
+    fs::create_dir(key).unwrap();
+}
+
+#[test]
+fn a_key_that_is_not_roots_alone_signs_nothing_and_says_what_to_do() {
+    let mode = |key: &Path, mode| fs::set_permissions(key, fs::Permissions::from_mode(mode)).unwrap();
+    let cases: [(&str, Deed); 3] = [
+        ("another's", |key| std::os::unix::fs::chown(key, Some(65_534), None).unwrap()),
+        ("a link", moved_behind_a_link),
+        ("a directory", replaced_by_a_directory),
+    ];
+    let log = Kept::new(9, None);
+    let refused = |what: &str, deed: &dyn Fn(&Path)| {
+        let scratch = Scratch::new("private");
+        ask(&mut scratch.witness(), &log, 0, 4).unwrap();
+        deed(&scratch.0.join("state/signing-key"));
+        let error = scratch.witness().prepare(&Settings::default()).unwrap_err();
+        assert!(matches!(error, WitnessError::NotPrivate { name: "signing-key" }), "{what}: {error:?}");
+        assert!(error.to_string().contains("chmod"), "{error}");
+        assert_eq!(ask(&mut scratch.witness(), &log, 4, 9), Err(Unsigned::Unavailable), "{what}");
+    };
+    for (what, deed) in cases {
+        refused(what, &deed);
+    }
+    for bits in [0o644, 0o640, 0o604, 0o620, 0o602, 0o601, 0o610] {
+        refused(&format!("{bits:o}"), &|key: &Path| mode(key, bits));
+    }
+    for bits in [0o600, 0o400] {
+        let scratch = Scratch::new("private");
+        ask(&mut scratch.witness(), &log, 0, 4).unwrap();
+        mode(&scratch.0.join("state/signing-key"), bits);
+        ask(&mut scratch.witness(), &log, 4, 9).unwrap();
+    }
+}
+
+#[test]
+fn the_next_key_that_is_not_roots_alone_is_not_taken() {
+    let (scratch, log) = (Scratch::new("next-private"), Kept::new(9, None));
+    ask(&mut scratch.witness(), &log, 0, 4).unwrap();
+    let (next, before) = (scratch.0.join("state/signing-key.next"), scratch.public());
+    private(&next, &format!("{}\n", SigningKey::from_seed(before.name().clone(), &[8; 32]).encode()));
+    fs::set_permissions(&next, fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(ask(&mut scratch.witness(), &log, 4, 9), Err(Unsigned::Unavailable));
+    fs::remove_file(next).unwrap();
+    ask(&mut scratch.witness(), &log, 4, 9).unwrap();
+    assert_eq!(scratch.public(), before);
+}
+
+#[test]
+fn no_key_is_made_where_something_was_signed() {
+    let log = Kept::new(9, None);
+    for (what, kept) in [("signed", "signed.json"), ("garbage", "signed.json"), ("handed over", "handovers.json")] {
+        let scratch = Scratch::new("gone");
+        ask(&mut scratch.witness(), &log, 0, 4).unwrap();
+        let state = scratch.0.join("state");
+        let key = fs::read_to_string(state.join("signing-key")).unwrap();
+        for name in ["signing-key", "signed.json"] {
+            fs::rename(state.join(name), scratch.0.join(name)).unwrap();
+        }
+        match what {
+            "signed" => drop(fs::copy(scratch.0.join("signed.json"), state.join(kept)).unwrap()),
+            _ => fs::write(state.join(kept), "{").unwrap(),
+        }
+        let error = scratch.witness().prepare(&Settings::default()).unwrap_err();
+        assert!(matches!(error, WitnessError::KeyGone), "{what}: {error:?}");
+        assert!(!state.join("signing-key").exists(), "{what}");
+        // Both ways out: what was there comes back, or everything is moved away.
+        fs::remove_file(state.join(kept)).unwrap();
+        private(&state.join("signing-key"), &key);
+        let before = scratch.public();
+        ask(&mut scratch.witness(), &log, 0, 9).unwrap();
+        assert_eq!(scratch.public(), before);
+        fs::remove_dir_all(&state).unwrap();
+        ask(&mut scratch.witness(), &log, 0, 9).unwrap();
+        assert_ne!(scratch.public(), before);
+    }
+}
+
 #[test]
 fn what_cannot_be_remembered_is_not_signed() {
     let (scratch, log) = (Scratch::new("full"), Kept::new(9, None));
@@ -205,7 +300,7 @@ fn the_next_key_is_taken_once_the_old_one_has_named_it() {
     ask(&mut scratch.witness(), &log, 0, 4).unwrap();
     let (old, state) = (scratch.public(), scratch.0.join("state"));
     let next = SigningKey::from_seed(old.name().clone(), &[8; 32]);
-    fs::write(state.join("signing-key.next"), format!("{}\n", next.encode())).unwrap();
+    private(&state.join("signing-key.next"), &format!("{}\n", next.encode()));
     ask(&mut scratch.witness(), &log, 4, 4).unwrap();
     assert_eq!(scratch.public(), old, "a change that was interrupted is none");
     let secret = SigningKey::decode(fs::read_to_string(state.join("signing-key")).unwrap().trim_end()).unwrap();

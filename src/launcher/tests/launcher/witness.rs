@@ -129,7 +129,7 @@ fn key_and_memory_are_roots_alone_and_outlive_the_launcher() {
     let public = launcher.key();
     drop(launcher);
     let before = format!(
-        "mkdir -m 700 var/lib/countersign-launcher; printf '%s' '{key}' > var/lib/countersign-launcher/signing-key; \
+        "umask 077; mkdir var/lib/countersign-launcher; printf '%s' '{key}' > var/lib/countersign-launcher/signing-key; \
          printf '%s' '{signed}' > var/lib/countersign-launcher/signed.json"
     );
     let mut launcher = Launcher::start_after(&before);

@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use countersign_core::message::StopNote;
 use countersign_core::note::{Name, SigningKey};
+use countersign_core::run_state::RunState;
+use countersign_core::text::Steering;
 use countersign_core::time::Moment;
 use countersign_core::tree;
 
 use super::*;
+use crate::approve::Dialog;
 use crate::clock::Boot;
+use crate::control::{Operator, steer};
 use crate::launch::sim::{Sim, key};
 use crate::lock::lock;
-use crate::pipeline::tests::stage::{log_in, policy};
+use crate::pipeline::tests::stage::{Stage, caller, log_in, person, policy};
 use crate::standing::Standing;
 
 fn opened(directory: &Path, handovers: &[Handover]) -> (Ledger, Arc<Standing>) {
@@ -47,7 +51,7 @@ async fn a_checkpoint_covers_all_and_is_made_once() {
     assert_eq!(sim.asked(), ["sign"]);
     write(&ledger, 2).await;
     assert_eq!(head_of(&ledger.checkpoint(&*sim).await.unwrap()).size, 5);
-    assert_eq!(standing.state(), countersign_core::run_state::RunState::Green);
+    assert_eq!(standing.state(), RunState::Green);
 }
 
 #[tokio::test]
@@ -71,8 +75,56 @@ async fn a_refusal_turns_amber_and_requests_go_on() {
     write(&ledger, 3).await;
     *lock(&sim.signed) = Some(TreeHead { size: 2, root: countersign_core::digest::Digest::ZERO });
     assert_eq!(ledger.checkpoint(&*sim).await.unwrap_err().code, Code::AuditUnavailable);
-    assert_eq!(standing.state(), countersign_core::run_state::RunState::Amber);
+    assert_eq!(standing.state(), RunState::Amber);
     write(&ledger, 1).await;
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_used_is_a_notice_until_it_can() {
+    let directory = log_in();
+    let (ledger, standing) = opened(directory.path(), &[]);
+    let sim = Sim::new();
+    write(&ledger, 3).await;
+    *lock(&sim.keyless) = true;
+    for _ in 0..2 {
+        let failure = ledger.checkpoint(&*sim).await.unwrap_err();
+        assert!(failure.sentence.contains("countersignd(8)"), "{}", failure.sentence);
+        assert_eq!(standing.notices.all(), [failure.sentence]);
+        assert_eq!(standing.state(), RunState::Green);
+        assert!(ledger.has_what_was_signed().is_ok(), "nobody says that it is another log");
+    }
+    *lock(&sim.keyless) = false;
+    ledger.checkpoint(&*sim).await.unwrap();
+    assert!(standing.notices.all().is_empty());
+}
+
+async fn steered(stage: &Stage, act: Steering) -> Result<(), Failure> {
+    let root = caller(0);
+    let operator = Operator { caller: &root, person: person(0), dialog: Dialog::Never };
+    steer(&stage.pipeline, &operator, act, "it looks well").await
+}
+
+#[tokio::test]
+async fn no_word_of_an_operator_makes_another_history_the_one_that_was_signed() {
+    let stage = Stage::new("");
+    let (ledger, standing) = (&stage.pipeline.ledger, &stage.pipeline.standing);
+    write(ledger, 3).await;
+    *lock(&stage.launcher.signed) = Some(TreeHead { size: 2, root: countersign_core::digest::Digest::ZERO });
+    ledger.checkpoint(&*stage.launcher).await.unwrap_err();
+    steered(&stage, Steering::Hold).await.unwrap();
+    for _ in 0..2 {
+        let before = ledger.head().await.unwrap().size;
+        assert_eq!(steered(&stage, Steering::Resume).await.unwrap_err().code, Code::AuditUnavailable);
+        assert_eq!(standing.state(), RunState::Amber);
+        assert_eq!(standing.notices.all().len(), 2, "the hold stays as well: {:?}", standing.notices.all());
+        assert_eq!(ledger.head().await.unwrap().size, before + 1, "that it was refused is recorded");
+    }
+    // The history that was signed is forgotten, and this one is.
+    *lock(&stage.launcher.signed) = None;
+    ledger.checkpoint(&*stage.launcher).await.unwrap();
+    assert_eq!(standing.state(), RunState::Amber, "no signature makes it milder by itself");
+    steered(&stage, Steering::Resume).await.unwrap();
+    assert_eq!((standing.state(), standing.notices.all()), (RunState::Green, vec![]));
 }
 
 #[tokio::test]
