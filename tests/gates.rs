@@ -141,6 +141,51 @@ mod tests {
         Ok(())
     }
 
+    const ROOM: usize = 100;
+    const LITTLE: &str = "[[grant]]\ngroup = 'countersign'\nceiling = 'T3'\nbudgets = { requests_per_minute = 100 }\n";
+
+    /// Calls so often and says how it was answered.
+    fn floods(machine: &Machine, user: &str, count: &str, words: &[&str]) -> anyhow::Result<String> {
+        let line = ["python3", "-c", FLOOD, count].into_iter().chain(words.iter().copied());
+        Ok(machine.run_as(user, line)?.ok()?.stdout.trim().to_owned())
+    }
+
+    /// How many bytes the log has on its disk.
+    fn bytes(machine: &Machine) -> anyhow::Result<u64> {
+        let size = machine.run(["du", "--summarize", "--bytes", "/var/lib/countersign"])?.ok()?.stdout;
+        Ok(size.split_whitespace().next().unwrap_or_default().parse()?)
+    }
+
+    #[test]
+    fn a_flood_of_what_is_not_taken_in_leaves_a_bounded_log_and_is_in_the_way_of_no_read_and_no_stop()
+    -> anyhow::Result<()> {
+        let machine = installed_with("grants.d/10-group.toml", LITTLE).boot()?;
+        machine.run(["gpasswd", "--add", STRANGER, "countersign"])?.ok()?;
+        let (before, begun) = (bytes(&machine)?, std::time::Instant::now());
+        let denied = floods(&machine, AGENT, "400", &["Submit", "rm", "-rf", "/usr", "/q#"])?;
+        let planned = floods(&machine, AGENT, "400", &["Plan", "touch", "/etc/q#"])?;
+        let held = floods(&machine, AGENT, "50", &["Hold"])?;
+        let minutes = usize::try_from(begun.elapsed().as_secs() / 60)? + 1;
+        if minutes == 1 {
+            assert_eq!([denied, planned, held], ["Denied=100 OverBudget=300", "OverBudget=400", "OverBudget=50"]);
+        }
+        let all = log(&machine)?;
+        let of_agent: Vec<_> = all.iter().filter(|entry| entry["caller"]["user"] == AGENT).collect();
+        let counted = of_agent.iter().filter(|entry| entry["times"].is_u64()).count();
+        assert!((1..=minutes + 1).contains(&counted), "{counted} records count the rest in {minutes} minutes");
+        assert!((ROOM..=ROOM * minutes).contains(&(of_agent.len() - counted)), "{} in {minutes}", of_agent.len());
+        machine.run_as(AGENT, ["countersign", "run", "--", "id"])?.ok()?;
+        let other = machine.run_as(STRANGER, ["countersign", "run", "--", "rm", "-rf", "/usr"])?;
+        assert_eq!(other.code, 122, "another user is told as ever: {other:?}");
+        let large = "x".repeat(60_000);
+        floods(&machine, STRANGER, "200", &["Submit", "rm", "-rf", "/usr", "/q#", &large])?;
+        let grown = bytes(&machine)?.saturating_sub(before);
+        assert!(grown < 4 << 20, "{grown} bytes, of twelve million that were sent");
+        machine.run(["countersign", "audit", "verify"])?.ok()?;
+        machine.run_as(AGENT, ["countersign", "stop"])?.ok()?;
+        until("the broker to stop", || Ok((log(&machine)?.iter().any(|entry| entry["phase"] == "stop")).then_some(())))
+    }
+
     #[test]
     fn a_plan_says_everything_that_stands_in_its_way() -> anyhow::Result<()> {
         const NONE: &str = "[[grant]]\ngroup = 'countersign'\nceiling = 'T3'\nbudgets = { prompts_per_hour = 0 }\n";

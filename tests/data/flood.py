@@ -1,5 +1,6 @@
-"""Submits so many requests on one connection to the system bus, each of which may open a dialog before its caller; prints how
-many were taken in and which errors the others got, and then keeps the connection until it is ended.
+"""Calls so often on one connection to the system bus, as fast as it is answered, and prints how often that was well and which
+errors it got. Without more than a number it submits requests, each of which may open a dialog before its caller, and then keeps
+the connection until it is ended. Otherwise: the number, Submit, Plan or Hold, and the words, in which # is the number of the call.
 
 Written against the D-Bus specification without any library, so that nothing asks less often than it is told to.
 """
@@ -77,7 +78,7 @@ def message(stream):
     return head[1], found, body
 
 
-def main(count):
+def connected():
     stream = socket.socket(socket.AF_UNIX)
     stream.connect("/run/dbus/system_bus_socket")
     stream.sendall(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")
@@ -86,18 +87,34 @@ def main(count):
         line += read(stream, 1)
     bus = "org.freedesktop.DBus"
     stream.sendall(call(1, 0, bus, "/org/freedesktop/DBus", bus, "Hello"))
+    return stream
+
+
+def flood(stream, count, flags, member, words):
     said = collections.Counter()
-    for number in range(count):
-        words = asked(["touch", f"/etc/flood-{number}"])
-        stream.sendall(call(number + 2, 4, NAME, PATH, NAME, "Submit", "a{sv}", words))
+    for serial in range(2, count + 2):
+        if member == "Hold":
+            message_out = call(serial, flags, NAME, PATH, NAME + ".Control", member, "s", text("flood"))
+        else:
+            body = asked([word.replace("#", str(serial - 2)) for word in words])
+            message_out = call(serial, flags, NAME, PATH, NAME, member, "a{sv}", body)
+        stream.sendall(message_out)
         while True:
             kind, fields, _ = message(stream)
-            if fields.get(5) == number + 2:
+            if fields.get(5) == serial:
                 break
         said["taken in" if kind == 2 else fields[4].rsplit(".", 1)[-1]] += 1
     print(" ".join(f"{word}={many}" for word, many in sorted(said.items())), flush=True)
+
+
+def main(count, member="", *words):
+    stream = connected()
+    if member:
+        flood(stream, int(count), 0, member, words)
+        return
+    flood(stream, int(count), 4, "Submit", ["touch", "/etc/flood-#"])
     while True:
         message(stream)
 
 
-main(int(sys.argv[1]))
+main(*sys.argv[1:])

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Enters: an operator, whom polkit vouches for (root needs no voucher). Leaves: the act and its one record, which is
-//! also written where the act was refused. Nothing here leaves red, and nothing raises what the policy allows.
+//! also written where the act was refused, as long as there is room for it. Nothing here leaves red, and nothing
+//! raises what the policy allows.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -57,9 +58,8 @@ pub(crate) async fn steer(
     match entitled {
         Ok(approver) => perform(pipeline, operator.caller, act, why, approver).await,
         Err(failure) => {
-            // It was refused either way; a log that cannot be written makes the state amber.
-            drop(pipeline.ledger.write(draft(pipeline, operator.caller, act, why).with_failure(&failure)).await);
-            Err(failure)
+            let draft = draft(pipeline, operator.caller, act, why).with_failure(&failure);
+            Err(pipeline.refuse(operator.caller, draft, failure).await)
         }
     }
 }
@@ -171,6 +171,13 @@ async fn entitled(pipeline: &Pipeline, operator: &Operator<'_>, act: Steering, w
     let uid = operator.caller.uid;
     if uid == Uid::ROOT {
         return Ok(Approver { uid, kind: ApprovalKind::PolkitRule, latency_ms: 0 });
+    }
+    match act {
+        // A hold only lowers, so whoever filled the room under an administrator's name does not keep it from one.
+        Steering::Hold => {}
+        Steering::Resume | Steering::ClearTaint(_) | Steering::Reload => {
+            pipeline.room(operator.caller).map_err(|crowded| crowded.failure())?;
+        }
     }
     let (asked, words) = (Instant::now(), act.polkit_details(why));
     let over = Box::pin(pipeline.standing.ends());

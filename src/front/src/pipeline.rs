@@ -15,12 +15,14 @@
 //! A bundle passes all of it as one request whose commands are looked at, sealed and run in turn: see [`steps`].
 //!
 //! Enters: a proven caller and what it asks for. Leaves: a ticket, and at its end a receipt. Every way out writes
-//! exactly one record, a run two, silence one a minute. What is refused has changed no count. Nothing here knows the bus,
-//! and nothing here can make an order but from an approval.
+//! exactly one record, a run two, silence one a minute, and so does all that is not taken in and finds no room
+//! ([`lobby`]). What is refused has charged no budget. Nothing here knows the bus, and nothing here can make an order but from an
+//! approval.
 
 mod close;
 mod consider;
 mod decide;
+mod lobby;
 mod recheck;
 mod run;
 mod steps;
@@ -30,6 +32,7 @@ use std::sync::{Arc, Mutex};
 use countersign_core::caller::{BusName, Caller};
 use countersign_core::code::{Code, Failure};
 use countersign_core::policy::Policy;
+use countersign_core::policy::budget::Lobby;
 use countersign_core::request::RequestId;
 use countersign_core::run_state::RunState;
 use countersign_core::tier::Tier;
@@ -84,6 +87,7 @@ pub(crate) struct Pipeline {
     policy: Mutex<Arc<Policy>>,
     pub(crate) budgets: Budgets,
     silence: Silence,
+    lobby: Mutex<Lobby>,
     news: mpsc::Sender<News>,
 }
 
@@ -110,6 +114,7 @@ impl Pipeline {
             policy: Mutex::new(policy),
             budgets: Budgets::new(recalled.accounts),
             silence: Silence::new(recalled.refusals),
+            lobby: Mutex::default(),
             news,
         }
     }
@@ -149,22 +154,23 @@ impl Pipeline {
     /// Says everything that would happen; nothing does.
     ///
     /// # Errors
-    /// The caller may not ask, or what it asks for is not well-formed or not there.
+    /// The caller may not ask, or has no room for plans, or what it asks for is not well-formed or not there.
     pub(crate) async fn plan(self: &Arc<Self>, caller: &Caller, ask: Ask) -> Result<Shown, Failure> {
+        self.admit(caller, 1).await?;
         let policy = self.policy();
         let facts = (self.latches.of(caller.uid), clock::now().after(policy.settings().expiry()));
         match self.show(&policy, caller, &ask, facts).await {
             Ok(shown) => {
-                self.ledger.write(shown.draft(&self.ledger.stamp(&policy))).await?;
+                self.tell_of_plan(shown.draft(&self.ledger.stamp(&policy))).await?;
                 Ok(shown)
             }
             Err(ending) => Err(self.conclude(*ending).await.without(&ask.secrets)),
         }
     }
 
-    /// What a caller sent is no request: one record, and the failure back.
+    /// What a caller sent is no request: one record, as long as there is room for it, and the failure back.
     pub(crate) async fn reject(self: &Arc<Self>, caller: &Caller, failure: Failure) -> Failure {
-        let ending = self.rejected(&self.policy(), caller, failure);
+        let ending = self.within_room(caller, self.rejected(&self.policy(), caller, failure));
         self.conclude(ending).await
     }
 
@@ -186,7 +192,7 @@ impl Pipeline {
         let (drawn, held) = match self.take_in(&policy, &mut considered, &asks).await {
             Ok(taken) => taken,
             Err(stumbled) => {
-                let ending = considered.ending(&self.ledger.stamp(&policy), stumbled);
+                let ending = self.within_room(caller, considered.ending(&self.ledger.stamp(&policy), stumbled));
                 return Err(self.conclude(ending).await.without(&asks.first.secrets));
             }
         };

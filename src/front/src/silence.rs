@@ -1,7 +1,8 @@
-//! Silence: what was refused too often is not answered any more, and costs the log one record a minute. SEC-15.
+//! Silence: what was refused too often is not answered any more, and costs the log one record a minute. So does whoever has
+//! no room in the log for more that is not taken in. SEC-15.
 //!
 //! Enters: refusals, and requests that are not answered. Leaves: whether to answer, and how often nobody was answered
-//! since the last record of it. What silences what is decided in the core.
+//! since the last record of it. What silences what, and how much room there is, is decided in the core.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -16,20 +17,31 @@ use countersign_core::record::Record;
 use crate::clock;
 use crate::lock::lock;
 
-/// How often silence towards one plan of one user is recorded.
-pub(crate) const RECORD_EVERY: Duration = Duration::from_secs(60);
+/// A minute, so that whoever floods the log adds next to nothing to it.
+const RECORD_EVERY: Duration = Duration::from_secs(60);
+
+/// What is counted instead of being recorded each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Unanswered {
+    /// A plan of one user that was refused too often.
+    Deed(Uid, Deed),
+    /// All that one user has no room for.
+    Crowd(Uid),
+}
 
 /// What was refused, and how often silence was kept since it was recorded.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Silence {
+    /// How often it is recorded that nobody was answered.
+    pub(crate) every: Duration,
     refusals: Mutex<Refusals>,
-    unrecorded: Mutex<HashMap<(Uid, Deed), u64>>,
+    unrecorded: Mutex<HashMap<Unanswered, u64>>,
 }
 
 impl Silence {
     /// Goes on from what was refused before this process began.
     pub(crate) fn new(refusals: Refusals) -> Self {
-        Self { refusals: Mutex::new(refusals), unrecorded: Mutex::default() }
+        Self { every: RECORD_EVERY, refusals: Mutex::new(refusals), unrecorded: Mutex::default() }
     }
 
     /// Whether to answer. The record is only made for whoever was refused anything.
@@ -48,27 +60,28 @@ impl Silence {
         }
     }
 
-    /// Silence was kept; says whether it is the first time since the last record, so that a record is due now.
-    pub(crate) fn kept(&self, uid: Uid, deed: Deed) -> bool {
-        match lock(&self.unrecorded).entry((uid, deed)) {
-            Entry::Occupied(mut times) => {
-                let more = times.get().saturating_add(1);
-                times.insert(more);
+    /// Silence was kept so many times, at least once; says whether these are the first since the last record, so that a record
+    /// of one of them is due now.
+    pub(crate) fn kept(&self, what: Unanswered, times: u64) -> bool {
+        match lock(&self.unrecorded).entry(what) {
+            Entry::Occupied(mut before) => {
+                let more = before.get().saturating_add(times);
+                before.insert(more);
                 false
             }
-            Entry::Vacant(times) => {
-                times.insert(0);
+            Entry::Vacant(before) => {
+                before.insert(times.saturating_sub(1));
                 true
             }
         }
     }
 
     /// How often silence was kept since the last record; counting begins anew, and ends if it was never.
-    pub(crate) fn unrecorded(&self, uid: Uid, deed: Deed) -> Option<u64> {
+    pub(crate) fn unrecorded(&self, what: Unanswered) -> Option<u64> {
         let mut unrecorded = lock(&self.unrecorded);
-        match unrecorded.remove(&(uid, deed)) {
+        match unrecorded.remove(&what) {
             Some(times) if times > 0 => {
-                unrecorded.insert((uid, deed), 0);
+                unrecorded.insert(what, 0);
                 Some(times)
             }
             Some(_) | None => None,
@@ -110,7 +123,7 @@ mod tests {
 
     #[test]
     fn three_refusals_silence_and_only_who_was_refused_is_looked_for() {
-        let (silence, uid) = (Silence::default(), Uid::ROOT);
+        let (silence, uid) = (Silence::new(Refusals::default()), Uid::ROOT);
         let draft = record(&["change", "x"]);
         assert_eq!(silence.towards(uid, || unreachable!("nobody was refused anything")), Memory::Clear);
         for _ in 0..3 {
@@ -123,16 +136,21 @@ mod tests {
 
     #[test]
     fn silence_is_recorded_at_once_then_with_its_count_and_counting_ends() {
-        let (silence, uid) = (Silence::default(), Uid::ROOT);
-        let deed = Deed::of(record(&["change", "x"]).record()).unwrap();
-        assert!(silence.kept(uid, deed), "the first is recorded at once");
-        for _ in 0..9 {
-            assert!(!silence.kept(uid, deed));
+        let (silence, uid) = (Silence::new(Refusals::default()), Uid::ROOT);
+        let deed = Unanswered::Deed(uid, Deed::of(record(&["change", "x"]).record()).unwrap());
+        for what in [deed, Unanswered::Crowd(uid)] {
+            assert!(silence.kept(what, 1), "the first is recorded at once");
+            for _ in 0..9 {
+                assert!(!silence.kept(what, 1));
+            }
+            assert_eq!(silence.unrecorded(what), Some(9));
+            assert!(!silence.kept(what, 1));
+            assert_eq!(silence.unrecorded(what), Some(1));
+            assert_eq!(silence.unrecorded(what), None, "nothing came");
+            assert!(lock(&silence.unrecorded).is_empty(), "and nothing is left of it");
+            assert!(silence.kept(what, 5) && !silence.kept(what, 2));
+            assert_eq!(silence.unrecorded(what), Some(6), "one of them was recorded at once");
+            assert_eq!(silence.unrecorded(what), None);
         }
-        assert_eq!(silence.unrecorded(uid, deed), Some(9));
-        assert!(!silence.kept(uid, deed));
-        assert_eq!(silence.unrecorded(uid, deed), Some(1));
-        assert_eq!(silence.unrecorded(uid, deed), None, "nothing came");
-        assert!(silence.kept(uid, deed) && lock(&silence.unrecorded).len() == 1);
     }
 }

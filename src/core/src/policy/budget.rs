@@ -9,6 +9,7 @@
 //! budgets is taken whole or not at all. Every sum saturates, and whoever has used nothing for a day is forgotten.
 
 mod limits;
+mod lobby;
 mod window;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use crate::code::{Code, Failure};
 use crate::time::Moment;
 
 pub use limits::{Allowance, Budget, IN_ALL, Limits};
+pub use lobby::{Crowded, LEAST, Lobby, UNIT};
 use window::Window;
 
 const MINUTE_MS: u64 = 60_000;

@@ -18,7 +18,7 @@ use countersign_core::time::Moment;
 use super::Pipeline;
 use crate::ask::{Ask, DirectoryId, invalid};
 use crate::clock;
-use crate::silence::{RECORD_EVERY, no_answer};
+use crate::silence::{Unanswered, no_answer};
 
 /// A request with its verdict, which is to allow it or to hold it.
 pub(super) struct Considered {
@@ -88,7 +88,8 @@ impl Pipeline {
         Ending { draft: Some(Draft::rejected(&self.ledger.stamp(policy), caller, &failure)), failure }
     }
 
-    /// Bounds, request, run state, classify, judge; one request, for a caller that may have read this much.
+    /// Bounds, request, run state, classify, judge; one request, for a caller that may have read this much. Only when it was
+    /// judged is it known to be none that is taken in, so only then its caller's room for those is looked at.
     pub(super) fn consider(
         self: &Arc<Self>,
         policy: &Policy,
@@ -96,12 +97,20 @@ impl Pipeline {
         ask: &Ask,
         taint: Taint,
     ) -> Result<Considered, Box<Ending>> {
-        let Found { case, facts } = self.find(policy, caller, ask, taint)?;
+        let found = self.find(policy, caller, ask, taint);
+        let Found { case, facts } = found.map_err(|ending| Box::new(self.within_room(caller, *ending)))?;
         let verdict = judge(&Case::of(policy, &case, &facts));
         let tier = match &verdict {
             Verdict::Allow(_, tier) => *tier,
             Verdict::Hold(needs) => needs.tier,
-            Verdict::Deny(_) | Verdict::Silence => return Err(Box::new(self.denied(policy, &case, &verdict))),
+            Verdict::Deny(_) | Verdict::Silence => {
+                // Where there is no room nothing is remembered either.
+                let ending = match self.room(caller) {
+                    Ok(()) => self.within_room(caller, self.denied(policy, &case, &verdict)),
+                    Err(crowded) => self.crowd(caller, &crowded, 1),
+                };
+                return Err(Box::new(ending));
+            }
         };
         Ok(Considered { case, verdict, tier, limits: limits(&facts), seen: vec![] })
     }
@@ -142,32 +151,26 @@ impl Pipeline {
                 Ending { draft: Some(draft), failure: refused.failure.clone() }
             }
             Verdict::Allow(..) | Verdict::Hold(_) | Verdict::Silence => {
-                let due = self.keep_silent(case, Deed::of(draft.record()));
-                let draft = due.then(|| draft.with_failure(&no_answer()).with_times(1));
+                let draft = match Deed::of(draft.record()) {
+                    Some(deed) => self.keep_silent(case, deed),
+                    None => Some(draft.with_failure(&no_answer()).with_times(1)),
+                };
                 Ending { draft, failure: no_answer() }
             }
         }
     }
 
-    /// Counts that nobody was answered; says whether that is recorded at once. What comes within the next minute is
-    /// counted and recorded at its end, and so on until nothing came.
-    fn keep_silent(self: &Arc<Self>, case: &Classified, deed: Option<Deed>) -> bool {
-        let uid = case.request().caller().uid;
-        let Some(deed) = deed else { return true };
-        if !self.silence.kept(uid, deed) {
-            return false;
-        }
-        let (pipeline, case) = (Arc::clone(self), case.clone());
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(RECORD_EVERY).await;
-                let Some(times) = pipeline.silence.unrecorded(uid, deed) else { return };
-                let draft = Draft::finished(&pipeline.ledger.stamp(&pipeline.policy()), &case);
-                let draft = draft.with_verdict(Judgement::Silence).with_failure(&no_answer()).with_times(times);
-                drop(pipeline.ledger.write(draft).await);
-            }
-        });
-        true
+    /// Counts that nobody was answered; the record of it, if one is due at once.
+    fn keep_silent(self: &Arc<Self>, case: &Classified, deed: Deed) -> Option<Draft> {
+        let caller = case.request().caller();
+        let unanswered = Unanswered::Deed(caller.uid, deed);
+        self.silence.kept(unanswered, 1).then(|| {
+            let case = case.clone();
+            let silent = move |stamp: &Stamp| {
+                Draft::finished(stamp, &case).with_verdict(Judgement::Silence).with_failure(&no_answer())
+            };
+            self.count(unanswered, caller.clone(), silent)
+        })
     }
 
     /// Whether the machine is as the rules ask.
@@ -246,6 +249,7 @@ impl Pipeline {
     /// either way, and the state is amber.
     pub(super) async fn conclude(&self, ending: Ending) -> Failure {
         if let Some(draft) = ending.draft {
+            self.weigh(&draft);
             drop(self.ledger.write(draft).await);
         }
         ending.failure

@@ -198,9 +198,10 @@ impl Pipeline {
     /// Says everything that a bundle would do; nothing does. A record for each step.
     ///
     /// # Errors
-    /// The caller may not ask, or what it asks for is not well-formed or not there.
+    /// The caller may not ask, or has no room for plans, or what it asks for is not well-formed or not there.
     pub(crate) async fn plan_steps(self: &Arc<Self>, caller: &Caller, asks: Asks) -> Result<ShownSteps, Failure> {
         let (policy, count, secrets) = (self.policy(), asks.len(), asks.first.secrets.clone());
+        self.admit(caller, count).await?;
         let expires = clock::now().after(policy.settings().expiry());
         let mut steps = Vec::new();
         for (at, ask) in asks.into_iter().enumerate() {
@@ -217,7 +218,7 @@ impl Pipeline {
         let places = shown.drawn.iter().flat_map(|(bundle, _)| bundle.each()).map(Some).chain(std::iter::repeat(None));
         for (step, place) in shown.steps.iter().zip(places) {
             let draft = step.draft(&self.ledger.stamp(&policy));
-            self.ledger.write(place.iter().fold(draft, countersign_core::record::Draft::with_step)).await?;
+            self.tell_of_plan(place.iter().fold(draft, countersign_core::record::Draft::with_step)).await?;
         }
         Ok(shown)
     }

@@ -6,6 +6,7 @@ mod conditions;
 mod faults;
 mod gates;
 mod killed;
+mod lobby;
 mod quorum;
 pub(crate) mod stage;
 
