@@ -156,6 +156,42 @@ print(len(pids), round(1000 * (emptied - begun)), round(1000 * (gone - begun)))
         Ok(())
     }
 
+    /// A restart that waits for a job which would not end by itself.
+    fn draining() -> anyhow::Result<(Machine, harness::Process)> {
+        let (machine, client) = with_a_running_job()?;
+        machine.run(["systemctl", "restart", "--no-block", "countersignd"])?.ok()?;
+        until("the drain", || {
+            let refused = machine.run_as(AGENT, ["countersign", "run", "--", "id"])?;
+            Ok(refused.stderr.contains("restart").then_some(()))
+        })?;
+        assert_eq!(sleepers(&machine), 2);
+        Ok((machine, client))
+    }
+
+    #[test]
+    fn a_restart_that_waits_becomes_a_stop() -> anyhow::Result<()> {
+        let (machine, _client) = draining()?;
+        machine.run(["systemctl", "stop", "countersignd"])?.ok()?;
+        assert_eq!(sleepers(&machine), 0);
+        assert!(machine.exists("/run/countersign/stopped")?);
+        assert_eq!(machine.run_as(AGENT, ["countersign", "run", "--", "id"])?.code, 125);
+        Ok(())
+    }
+
+    #[test]
+    fn a_restart_does_not_wait_for_a_launcher_that_is_gone() -> anyhow::Result<()> {
+        let (machine, _client) = draining()?;
+        machine
+            .run(["pkill", "--signal", "KILL", "--exact", "--full", "/usr/libexec/countersign/countersign-launcher"])?
+            .ok()?;
+        until("the next run", || {
+            Ok(machine.run_as(AGENT, ["countersign", "run", "--", "id"])?.success().then_some(()))
+        })?;
+        assert_eq!(sleepers(&machine), 0);
+        machine.run(["countersign", "audit", "verify"])?.ok()?;
+        Ok(())
+    }
+
     #[test]
     fn killing_the_front_leaves_no_job_and_a_closed_intent() -> anyhow::Result<()> {
         let (machine, mut client) = with_a_running_job()?;
