@@ -40,6 +40,21 @@ mod tests {
         })
     }
 
+    #[test]
+    fn a_segment_closes_while_there_is_always_something_to_write() -> Result<()> {
+        let machine = machine()?;
+        let load = "while :; do countersign run -- id >/dev/null 2>&1; done";
+        let loads: Vec<Process> = (0..2).map(|_| machine.spawn_as(AGENT, ["sh", "-c", load])).collect::<Result<_>>()?;
+        until("three closed segments under load", || {
+            machine.run_as(AGENT, ["countersign", "audit", "checkpoint"])?.ok()?;
+            Ok(Some(()).filter(|()| segments(&machine).is_ok_and(|now| now > 3)))
+        })?;
+        loads.iter().try_for_each(Process::kill)?;
+        machine.run(["sh", "-c", "countersign audit key > /root/key"])?.ok()?;
+        machine.run(["countersign", "audit", "verify", "--key", "/root/key"])?.ok()?;
+        Ok(())
+    }
+
     fn numbers(text: &str) -> Result<Vec<u64>> {
         let number = |line: &str| -> Result<u64> {
             let entry: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;

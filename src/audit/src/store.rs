@@ -232,8 +232,11 @@ impl Store {
         if *head != self.tree.head() && self.head_at(head.size)? != *head {
             return Err(StoreError::OtherTree);
         }
-        if self.newest_checkpoint()?.is_some_and(|(newest, _)| head.size < newest) {
-            return Err(StoreError::OtherTree);
+        match self.newest_checkpoint()? {
+            Some((newest, _)) if head.size < newest => return Err(StoreError::OtherTree),
+            // It is kept once, however often it is signed.
+            Some((newest, kept)) if head.size == newest && kept == note => return Ok(()),
+            Some(_) | None => {}
         }
         let mut statement = self.connection.prepare_cached("INSERT INTO checkpoints (size, note) VALUES (?1, ?2)")?;
         statement.execute((log::number(head.size)?, note))?;
@@ -259,6 +262,11 @@ impl Store {
         Ok(kept > 0 || size < self.base.seq)
     }
 
+    /// Whether the present segment has so many entries.
+    pub(crate) const fn is_full(&self, at_least: NonZeroU64) -> bool {
+        self.tree.size().saturating_sub(self.base.seq) >= at_least.get()
+    }
+
     /// Closes the present segment and goes on in a new one, if the present one has so many entries and its last entry is
     /// covered by a checkpoint. Says whether it did.
     ///
@@ -269,7 +277,7 @@ impl Store {
         self.prepare()?;
         let head = self.head()?;
         let Some((size, note)) = self.newest_checkpoint()? else { return Ok(false) };
-        if head.seq.saturating_sub(self.base.seq) < at_least.get() || size != head.seq {
+        if !self.is_full(at_least) || size != head.seq {
             return Ok(false);
         }
         self.checkpoint()?;

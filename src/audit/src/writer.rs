@@ -3,6 +3,7 @@
 //! ```text
 //!   append ─▶ queue (bounded) ─▶ thread: take one, take all that wait ─▶ one commit ─▶ reply to each
 //!   visit  ─┘                          then the visits; nothing for a moment ─▶ empty the journal, close the segment
+//!   sign: where the segment is full, what is appended waits until the head is signed, and the segment is closed there
 //! ```
 //!
 //! Enters: drafts with a reply each. Leaves: the entries, or one error for every draft of that commit. A reply is
@@ -12,7 +13,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use countersign_core::record::{Draft, Entry};
 
@@ -28,6 +29,10 @@ const QUEUE: usize = 4_096;
 const GROUP: usize = 512;
 /// How long the writer is idle before it empties SQLite's journal, so that the database file is the whole log.
 const IDLE: Duration = Duration::from_millis(100);
+/// How long appends wait at most for a signature over the last entry, where a segment can be closed.
+const HOLD: Duration = Duration::from_millis(500);
+/// How long it is before they wait again, where it could not.
+const AGAIN: Duration = Duration::from_mins(1);
 
 /// What is done with the store between two commits. Called on the writer's thread: it must be short.
 pub type Visit = Box<dyn FnOnce(Result<&mut Store, StoreError>) + Send>;
@@ -35,6 +40,7 @@ pub type Visit = Box<dyn FnOnce(Result<&mut Store, StoreError>) + Send>;
 enum Job {
     Append { drafts: Vec<Draft>, reply: Reply },
     Visit(Visit),
+    Sign(Visit),
     Stop { done: Reply },
 }
 
@@ -68,6 +74,13 @@ impl Writer {
         self.queue(Job::Visit(visit));
     }
 
+    /// Like [`Self::visit`], for a head that is signed now. Where the segment is full, what is appended from here on waits
+    /// until a checkpoint over the last entry is kept, half a second at most, and the segment is closed there; a visit does not
+    /// wait for what waits. Where it could not be closed, nothing waits again for a minute. Never blocks.
+    pub fn sign(&self, visit: Visit) {
+        self.queue(Job::Sign(visit));
+    }
+
     /// Writes all that is queued, empties the journal and closes the log; then `done` gets an empty list. What is
     /// appended later is answered with [`StoreError::Gone`].
     pub fn stop(&self, done: Reply) {
@@ -87,15 +100,17 @@ impl Job {
     fn refuse(self, error: StoreError) {
         match self {
             Self::Append { reply, .. } | Self::Stop { done: reply } => reply(Err(error)),
-            Self::Visit(visit) => visit(Err(error)),
+            Self::Visit(visit) | Self::Sign(visit) => visit(Err(error)),
         }
     }
 }
 
 fn run(mut store: Store, segment: NonZeroU64, jobs: &Receiver<Job>) {
-    let mut dirty = false;
+    let (mut dirty, mut held, mut failed) = (false, Vec::new(), None::<Instant>);
     loop {
-        let first = match jobs.recv_timeout(IDLE) {
+        let next =
+            if held.is_empty() { jobs.recv_timeout(IDLE).map(|job| vec![job]) } else { Ok(std::mem::take(&mut held)) };
+        let first = match next {
             Ok(job) => job,
             Err(RecvTimeoutError::Timeout) => {
                 // A checkpoint that fails loses nothing; it is tried again after the next idle moment.
@@ -104,7 +119,8 @@ fn run(mut store: Store, segment: NonZeroU64, jobs: &Receiver<Job>) {
             }
             Err(RecvTimeoutError::Disconnected) => break,
         };
-        let group: Vec<Job> = std::iter::once(first).chain(jobs.try_iter().take(GROUP)).collect();
+        let group: Vec<Job> = first.into_iter().chain(jobs.try_iter()).take(GROUP).collect();
+        let signing = group.iter().any(|job| matches!(job, Job::Sign(_)));
         dirty = true;
         if let Some(done) = commit(&mut store, group) {
             let emptied = store.checkpoint().map(|()| Vec::new());
@@ -114,7 +130,32 @@ fn run(mut store: Store, segment: NonZeroU64, jobs: &Receiver<Job>) {
             jobs.iter().for_each(|late| late.refuse(StoreError::Gone));
             break;
         }
+        if signing && store.is_full(segment) && failed.is_none_or(|at| at.elapsed() >= AGAIN) {
+            failed = (!hold(&mut store, segment, jobs, &mut held)).then(Instant::now);
+        }
     }
+}
+
+/// Lets appends wait in their order while the log is signed, and closes the segment as soon as it is. Says whether it did.
+fn hold(store: &mut Store, segment: NonZeroU64, jobs: &Receiver<Job>, held: &mut Vec<Job>) -> bool {
+    let begun = Instant::now();
+    while held.len() < GROUP {
+        match store.close_segment(segment) {
+            Ok(false) => {}
+            Ok(true) => return true,
+            Err(_) => return false,
+        }
+        match jobs.recv_timeout(HOLD.saturating_sub(begun.elapsed())) {
+            Ok(Job::Visit(visit) | Job::Sign(visit)) => visit(Ok(store)),
+            Ok(append @ Job::Append { .. }) => held.push(append),
+            Ok(end @ Job::Stop { .. }) => {
+                held.push(end);
+                return false;
+            }
+            Err(_) => return false,
+        }
+    }
+    false
 }
 
 /// Gives each its own entries, or all the same error.
@@ -139,7 +180,7 @@ fn commit(store: &mut Store, group: Vec<Job>) -> Option<Reply> {
                 replies.push((more.len(), reply));
                 drafts.extend(more);
             }
-            (Job::Visit(visit), None) => visits.push(visit),
+            (Job::Visit(visit) | Job::Sign(visit), None) => visits.push(visit),
             (Job::Stop { done }, None) => end = Some(done),
             (late, Some(_)) => late.refuse(StoreError::Gone),
         }

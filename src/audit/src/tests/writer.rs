@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use countersign_core::record::Entry;
 
+use super::segment::{FOUR, names, sign};
 use super::{State, check, denied, start};
 use crate::{Reply, Report, StoreError, Writer};
 
@@ -139,4 +140,102 @@ fn every_append_beside_a_stop_is_answered_exactly_once() {
         let written = u64::try_from(answers.iter().filter(|good| **good).count()).unwrap();
         assert_eq!(state.open().head().unwrap().seq, written);
     }
+}
+
+/// What the log's size is for a visit that is queued now.
+fn size(writer: &Writer) -> Receiver<u64> {
+    let (sender, receiver) = channel();
+    writer.visit(Box::new(move |store| sender.send(store.unwrap().tree().size).unwrap()));
+    receiver
+}
+
+/// Asks for a head to sign, and does not sign it.
+fn asks(writer: &Writer) {
+    let (sender, asked) = channel();
+    writer.sign(Box::new(move |store| sender.send(store.is_ok()).unwrap()));
+    assert!(asked.recv().unwrap());
+}
+
+#[test]
+fn appends_wait_for_a_signature_where_a_segment_is_full_and_not_one_before() {
+    let state = State::new();
+    let writer = Writer::start(state.open(), FOUR).unwrap();
+    (1..=3).for_each(|id| drop(append(&writer, id).recv().unwrap().unwrap()));
+    asks(&writer);
+    let fourth = append(&writer, 4);
+    assert_eq!(size(&writer).recv().unwrap(), 4, "three are too few to wait");
+    fourth.recv().unwrap().unwrap();
+    asks(&writer);
+    let waits = append(&writer, 5);
+    assert_eq!(size(&writer).recv().unwrap(), 4, "it is signed now");
+    writer.visit(Box::new(|store| sign(store.unwrap())));
+    assert_eq!(waits.recv().unwrap().unwrap()[0].seq, 5);
+    assert!(names(&state).contains(&"audit-000000000001-000000000004.db".to_owned()), "{:?}", names(&state));
+}
+
+#[test]
+fn a_signature_that_does_not_come_is_not_waited_for_again_soon() {
+    let state = State::new();
+    let writer = Writer::start(state.open(), FOUR).unwrap();
+    (1..=4).for_each(|id| drop(append(&writer, id).recv().unwrap().unwrap()));
+    asks(&writer);
+    // Nobody signs; it is written all the same, in its order.
+    let (fifth, sixth) = (append(&writer, 5), append(&writer, 6));
+    assert_eq!(size(&writer).recv().unwrap(), 4);
+    let seq = |answer: Receiver<Answer>| answer.recv().unwrap().unwrap()[0].seq;
+    assert_eq!((seq(fifth), seq(sixth)), (5, 6));
+    asks(&writer);
+    let seventh = append(&writer, 7);
+    assert_eq!(size(&writer).recv().unwrap(), 7, "it does not wait again");
+    assert_eq!((seq(seventh), names(&state).len()), (7, 1));
+}
+
+#[test]
+fn a_stop_ends_the_wait_and_what_waited_is_written() {
+    let state = State::new();
+    let writer = Writer::start(state.open(), FOUR).unwrap();
+    (1..=4).for_each(|id| drop(append(&writer, id).recv().unwrap().unwrap()));
+    asks(&writer);
+    let (waits, (done, stopped)) = (append(&writer, 5), reply());
+    writer.stop(done);
+    assert!(waits.recv().unwrap().is_ok() && stopped.recv().unwrap().is_ok());
+    assert!(matches!(check(state.path()).unwrap(), Report::Verified { entries: 5, .. }));
+}
+
+/// Threads that never pause, and one that signs as the broker does: segments are closed all the same, and each append gets its
+/// place, in its order.
+#[test]
+fn segments_close_under_load_and_nothing_is_lost_or_moved() {
+    let state = State::new();
+    let segment = std::num::NonZeroU64::new(40).unwrap();
+    let writer = Writer::start(state.open(), segment).unwrap();
+    let (loaded, done) = (std::sync::atomic::AtomicUsize::new(3), std::sync::atomic::Ordering::SeqCst);
+    let threads: Vec<Vec<u64>> = std::thread::scope(|scope| {
+        let load = |thread: u128| {
+            let (writer, loaded) = (&writer, &loaded);
+            move || {
+                let one = |id| append(writer, thread * 1_000 + id).recv().unwrap().unwrap()[0].seq;
+                let seqs = (0..200).map(one).collect();
+                loaded.fetch_sub(1, done);
+                seqs
+            }
+        };
+        let threads: Vec<_> = (0..3).map(|thread| scope.spawn(load(thread))).collect();
+        while loaded.load(done) > 0 {
+            asks(&writer);
+            // What the launcher takes.
+            std::thread::sleep(Duration::from_millis(5));
+            writer.visit(Box::new(|store| sign(store.unwrap())));
+        }
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let (end, stopped) = reply();
+    writer.stop(end);
+    stopped.recv().unwrap().unwrap();
+    assert!(threads.iter().all(|seqs| seqs.is_sorted()));
+    let mut all = threads.concat();
+    all.sort_unstable();
+    assert_eq!(all, (1..=600).collect::<Vec<_>>());
+    assert!(names(&state).len() > 4, "{:?}", names(&state));
+    assert!(matches!(check(state.path()).unwrap(), Report::Verified { entries: 600, .. }));
 }

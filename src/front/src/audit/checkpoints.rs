@@ -14,7 +14,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use countersign_audit::{Store, StoreError};
+use countersign_audit::{Store, StoreError, Visit, Writer};
 use countersign_core::checkpoint::Checkpoint;
 use countersign_core::code::{Code, Failure};
 use countersign_core::evidence::{Evidence, encoded_hashes};
@@ -114,7 +114,7 @@ impl Ledger {
     }
 
     async fn sign(&self, launcher: &dyn Launcher, base: &mut Option<u64>) -> Result<String, Failure> {
-        let (head, newest) = self.look(|store| Ok((store.tree(), store.newest_checkpoint()?))).await?;
+        let (head, newest) = self.seen(Writer::sign, |store| Ok((store.tree(), store.newest_checkpoint()?))).await?;
         if let Some((size, note)) = newest {
             if base.is_some() && size == head.size {
                 return Ok(note);
@@ -186,9 +186,18 @@ impl Ledger {
         &self,
         look: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Failure> {
+        self.seen(Writer::visit, look).await
+    }
+
+    /// The same through this door of the writer.
+    async fn seen<T: Send + 'static>(
+        &self,
+        door: fn(&Writer, Visit),
+        look: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Failure> {
         let (tell, seen) = oneshot::channel();
         // Whoever asked may have gone meanwhile.
-        self.writer.visit(Box::new(move |store| drop(tell.send(store.and_then(look)))));
+        door(&self.writer, Box::new(move |store| drop(tell.send(store.and_then(look)))));
         match seen.await {
             Ok(Ok(seen)) => Ok(seen),
             Ok(Err(error)) => Err(unreadable(&crate::chain(&error))),
