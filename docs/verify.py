@@ -129,6 +129,8 @@ def prove(path, key):                      # RFC 9162, section 2.1.3.2
 arguments = sys.argv[1:]
 others = [arguments.pop() for _ in range(2) if len(arguments) > 1 and arguments[0] != "--proof" and not is_log(arguments[-1])]
 key = read(others[0]) if others else None
-if len(arguments) == 3 and arguments[0] == "--proof": prove(arguments[1], read(arguments[2]))
-elif arguments: verify(arguments, signed(read(others[1]), key) if len(others) == 2 else None, key)
-else: sys.exit(__doc__)
+try:
+    if len(arguments) == 3 and arguments[0] == "--proof": prove(arguments[1], read(arguments[2]))
+    elif arguments: verify(arguments, signed(read(others[1]), key) if len(others) == 2 else None, key)
+    else: sys.exit(__doc__)
+except (ValueError, InvalidSignature) as error: sys.exit(f"the proof or checkpoint does not hold: {error or 'its signature is wrong'}")
