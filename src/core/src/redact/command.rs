@@ -81,10 +81,7 @@ impl Command {
             Part::Secret { begin, end } => replace(word, begin, end),
             Part::Code => super::shell(word),
             Part::None => {
-                let shown = match assignment(word).or_else(|| pair(word)) {
-                    Some(name) => format!("{name}{MARKER}"),
-                    None => text(word),
-                };
+                let shown = by_itself(word);
                 self.learn(&shown);
                 shown
             }
@@ -145,8 +142,7 @@ impl Command {
             },
         );
         self.user = now;
-        let port = |byte: u8| byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b'-' | b'/');
-        free && before == Account::Proven && !word.starts_with('-') && !word.bytes().all(port) && !word.contains('/')
+        free && before == Account::Proven && may_be_a_password(&by_itself(word))
     }
 
     /// What of a word is the value of the secret before it. One that is a secret's name itself may be a name after all.
@@ -308,6 +304,22 @@ fn behind(word: &str, from: usize, byte: u8) -> Part {
     let begin = from.saturating_add(at).saturating_add(1);
     let end = word.rfind('@').filter(|at| byte == b'/' && *at > begin).unwrap_or(word.len());
     if begin < end { Part::Secret { begin, end } } else { Part::None }
+}
+
+/// A word without the secrets that it shows by itself, wherever it stands.
+fn by_itself(word: &str) -> String {
+    match assignment(word).or_else(|| pair(word)) {
+        Some(name) => format!("{name}{MARKER}"),
+        None => text(word),
+    }
+}
+
+/// No option, no port and no path. Asked of what would be shown, so that hiding twice is hiding once; where a part is hidden
+/// already, the rest is no better.
+fn may_be_a_password(shown: &str) -> bool {
+    let port = |byte: u8| byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b'-' | b'/');
+    let path = shown.contains('/') && !shown.contains(MARKER);
+    !shown.starts_with('-') && !shown.bytes().all(port) && !path
 }
 
 /// A number as cards and keys have them.

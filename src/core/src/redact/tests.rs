@@ -152,6 +152,20 @@ fn nothing_that_a_shell_would_run_hides_behind_a_secret() {
     assert_eq!(command(&["python3", "-c", "token=f('x')"]), "python3 -c token=[REDACTED]('x')");
 }
 
+#[test]
+fn a_password_of_which_a_part_is_hidden_already_is_hidden_whole() {
+    let key = ["-u", "curl", "-p", "@-----BEGIN PRIVATE KEY-----://"].map(str::to_owned);
+    assert_eq!(words(&key), ["-u", "curl", "-p", MARKER]);
+    assert_eq!(words(&["ssh", "-u", "bob", "-p", "/srv/app"].map(str::to_owned))[4], "/srv/app", "a path stays");
+}
+
+#[test]
+fn a_key_that_clings_to_a_password_is_hidden_beside_it() {
+    let key = "-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----";
+    assert_eq!(text(&format!("the password is abc123{key} and")), format!("the password is {MARKER}{MARKER} and"));
+    assert_eq!(text(&format!("the password is key{key}x1")), format!("the password is key{MARKER}x1"));
+}
+
 /// Pieces that together come close to everything the scanner looks for.
 fn text_of_pieces() -> impl Strategy<Value = String> {
     let pieces = prop_oneof![

@@ -2,7 +2,7 @@
 //! by single programs.
 
 use super::super::names::{is_header, is_secret_parameter, is_secret_quoted};
-use super::super::tokens;
+use super::super::{MARKER, tokens};
 use super::{Marks, Reach, Reading, Scan, Value, is_blank};
 
 impl Scan<'_> {
@@ -51,8 +51,11 @@ impl Scan<'_> {
         let ends = |byte: u8| {
             byte.is_ascii_whitespace() || (self.reading == Reading::Shell && b"\"'`$\\;|&<>()".contains(&byte))
         };
-        let value_end = self.find(value, ends);
-        let word = self.rest(value).get(..value_end.saturating_sub(value)).unwrap_or_default();
+        // What clings to the word and is hidden by itself says nothing about the word.
+        let whole = self.slice(value, self.find(value, ends));
+        let clings = [whole.find("-----"), whole.find(MARKER)].into_iter().flatten().min();
+        let word = whole.get(..clings.unwrap_or(whole.len())).unwrap_or_default().as_bytes();
+        let value_end = value.saturating_add(word.len());
         let code = ["code", "codes", "passcode", "otp"].iter().any(|known| name.eq_ignore_ascii_case(known));
         let odd = looks_chosen(word) || (code && (4..=10).contains(&word.len()) && word.iter().all(u8::is_ascii_digit));
         odd && self.take(&Value { begin: value, end: value_end, resume: value_end })
